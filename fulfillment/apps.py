@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class FulfillmentConfig(AppConfig):
+    """The reviewer's side."""
+
+    name = "fulfillment"

@@ -1,0 +1,70 @@
+"""A drop and its numbered pairs."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import models
+
+from orders import clock
+from orders.states import PairState
+
+
+class DropQuerySet(models.QuerySet["Drop"]):
+    def current(self) -> "Drop | None":
+        """The drop that the landing page shows: the one opened or announced last. `drop.now` is the database's time."""
+        return self.annotate(now=clock.expression()).order_by("-opens_at", "-id").first()
+
+
+class Drop(models.Model):
+    """One limited sale: a sneaker, a price, a window, and pairs with numbers."""
+
+    name = models.CharField(max_length=80)
+    price = models.PositiveIntegerField(help_text="Minor units, for instance cents.")
+    currency = models.CharField(max_length=3, default="usd", help_text="ISO 4217, lower case.")
+    opens_at = models.DateTimeField()
+    closes_at = models.DateTimeField(help_text="From then on nobody claims and released pairs stay unsold.")
+
+    objects = DropQuerySet.as_manager()
+
+    now: datetime  # set by current()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="drop_closes_after_it_opens", condition=models.Q(closes_at__gt=models.F("opens_at"))),
+            models.CheckConstraint(name="drop_price_is_positive", condition=models.Q(price__gt=0)),
+            models.CheckConstraint(name="drop_currency_is_lower_case", condition=models.Q(currency__regex="^[a-z]{3}$")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def add_pairs(self, sizes: dict[Decimal, int]) -> None:
+        """Number the pairs of a new drop from 1 on, sizes mixed evenly so that a number does not tell the size."""
+        order = sorted((rank / count, size) for size, count in sizes.items() for rank in range(count))
+        Pair.objects.bulk_create(
+            Pair(drop=self, number=number, size=size) for number, (_, size) in enumerate(order, start=1)
+        )
+
+
+class Pair(models.Model):
+    """One numbered pair. Its state is kept beside Order.pair because a claim finds a free one by its index."""
+
+    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="pairs")
+    number = models.PositiveIntegerField()
+    size = models.DecimalField(max_digits=3, decimal_places=1, help_text="US size.")
+    state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.ON_SALE)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="pair_number_once_per_drop", fields=["drop", "number"]),
+            models.CheckConstraint(name="pair_state_is_known", condition=models.Q(state__in=PairState.values)),
+        ]
+        indexes = [
+            # Found in this order, so that the plan stays cheap when most pairs are gone.
+            models.Index(
+                name="pair_on_sale", fields=["drop", "size", "number"], condition=models.Q(state=PairState.ON_SALE)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number:04d}"

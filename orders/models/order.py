@@ -1,0 +1,196 @@
+"""The order: its state machine, its lock and its invariants as constraints."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django_fsm import FSMField, transition
+
+from orders import clock
+from orders.models.callback import Callback
+from orders.models.drop import Drop, Pair
+from orders.models.event import Event
+from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, State, Undo, Wait
+
+HELD_STATES = [*UNDOABLE, State.SHIPPED]
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def lock(self, number: int) -> "Order":
+        """The order, locked until the transaction ends; `order.now` is the database's time.
+
+        Every transition begins here, and the order's row is always the first lock taken.
+        """
+        return self.select_for_update().annotate(now=clock.expression()).get(number=number)
+
+    def live(self) -> "OrderQuerySet":
+        """Orders that hold their customer's one place in the drop."""
+        return self.exclude(state=State.COMPENSATED)
+
+
+class Order(models.Model):
+    """One customer's claim on one pair.
+
+    `number` is the internal name, used in logs, tasks and the provider's metadata. `public_id` is the guest's
+    credential and stands in the customer's URLs and mails only.
+    """
+
+    number = models.BigAutoField(primary_key=True)
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = FSMField(default=State.PROCESSING, choices=State.choices, protected=True)
+    outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True, default="")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="orders")
+    pair = models.ForeignKey(
+        Pair, on_delete=models.PROTECT, null=True, related_name="orders", help_text="Empty once it is back on sale."
+    )
+    pair_number = models.PositiveIntegerField()
+    size = models.DecimalField(max_digits=3, decimal_places=1)
+    undo = ArrayField(
+        models.CharField(max_length=20, choices=Undo.choices),
+        default=list,
+        blank=True,
+        help_text="Compensations registered and not yet done; the last one runs first.",
+    )
+
+    # The customer. Raw, as typed; hashed forms for the score are in ClaimSignals.
+    email = models.EmailField()
+    customer_key = models.CharField(max_length=254, help_text="The mailbox behind the e-mail: one live order each.")
+    name = models.CharField(max_length=100)
+    line1 = models.CharField(max_length=120)
+    line2 = models.CharField(max_length=120, blank=True)
+    city = models.CharField(max_length=80)
+    postcode = models.CharField(max_length=20)
+    country = models.CharField(max_length=2)
+    phone = models.CharField(max_length=30, blank=True)
+
+    # A repeated claim with the same key and body is the same claim.
+    idempotency_key = models.CharField(max_length=64, null=True, unique=True, help_text="SHA-256 of the key.")
+    claim_digest = models.CharField(max_length=64, help_text="SHA-256 of the claim's body.")
+
+    score = models.PositiveSmallIntegerField(null=True)
+    level = models.CharField(max_length=6, choices=Level.choices, blank=True, default="")
+    reasons = models.JSONField(default=list, blank=True)
+    features = models.JSONField(default=dict, blank=True, help_text="The numbers that the score saw.")
+    score_degraded = models.BooleanField(default=False, help_text="The scorer failed; the score is a stand-in.")
+
+    objects = OrderQuerySet.as_manager()
+
+    now: datetime  # set by lock()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="order_state_is_known", condition=models.Q(state__in=State.values)),
+            models.CheckConstraint(
+                name="order_outcome_is_known", condition=models.Q(outcome__in=["", *Outcome.values])
+            ),
+            models.CheckConstraint(
+                name="order_outcome_only_when_undone",
+                condition=models.Q(state__in=[State.COMPENSATING, State.COMPENSATED]) ^ models.Q(outcome=""),
+            ),
+            models.CheckConstraint(
+                name="order_holds_a_pair_until_released",
+                condition=models.Q(state__in=HELD_STATES, pair__isnull=False)
+                | models.Q(state=State.COMPENSATING)
+                | models.Q(state=State.COMPENSATED, pair__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="order_compensated_means_nothing_left_to_undo",
+                condition=~models.Q(state=State.COMPENSATED) | models.Q(undo=[]),
+            ),
+            models.CheckConstraint(name="order_score_in_range", condition=models.Q(score__isnull=True) | models.Q(score__lte=99)),
+            models.UniqueConstraint(name="one_order_per_pair", fields=["pair"], condition=models.Q(pair__isnull=False)),
+            models.UniqueConstraint(
+                name="one_live_order_per_customer_and_drop",
+                fields=["drop", "customer_key"],
+                condition=~models.Q(state=State.COMPENSATED),
+            ),
+        ]
+        indexes = [
+            models.Index(name="order_open", fields=["state"], condition=~models.Q(state__in=FINAL)),
+        ]
+
+    def __str__(self) -> str:
+        return f"order {self.number}"
+
+    # --- the state machine: from where to where; workflow.py says when ----------------------------
+
+    @transition(field=state, source=State.PROCESSING, target=State.AWAITING_PAYMENT)
+    def await_payment(self, *, deadline: datetime) -> None:
+        Callback.objects.create(order=self, kind=Wait.PAYMENT, opened_at=self.now, deadline_at=deadline)
+
+    @transition(field=state, source=State.AWAITING_PAYMENT, target=State.AWAITING_APPROVAL)
+    def await_approval(self, *, deadline: datetime) -> None:
+        Callback.objects.create(order=self, kind=Wait.APPROVAL, opened_at=self.now, deadline_at=deadline)
+
+    @transition(field=state, source=State.AWAITING_APPROVAL, target=State.APPROVED)
+    def approve(self) -> None:
+        """A reviewer said yes; capture and shipment are under way."""
+
+    @transition(field=state, source=State.APPROVED, target=State.SHIPPED)
+    def ship(self) -> None:
+        """The parcel is on its way; nothing is left to undo."""
+        self.undo = []
+
+    @transition(field=state, source=UNDOABLE, target=State.COMPENSATING)
+    def begin_compensation(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    @transition(field=state, source=State.COMPENSATING, target=State.COMPENSATED)
+    def finish_compensation(self) -> None:
+        """Everything registered is undone."""
+
+    # --- reads and records -----------------------------------------------------------------------
+
+    def open_callback(self) -> Callback | None:
+        """What the order waits for now; the schema allows at most one."""
+        return self.callbacks.filter(resolved_at__isnull=True).first()
+
+    def register(self, undo: Undo) -> None:
+        """Remember how to undo a step, before its outside effect begins; a time-out may hide a success."""
+        if undo not in self.undo:
+            self.undo.append(undo)
+
+    def record(
+        self, what: str, *, actor: Actor, who: str = "", cause: str = "", attempt: int | None = None, **data: Any
+    ) -> Event:
+        """Add to the journal. The state is the one this order is in now, so that the journal folds to it."""
+        return Event.objects.create(
+            order=self,
+            at=self.now,
+            what=what,
+            state=self.state,
+            outcome=self.outcome,
+            actor=actor,
+            who=who,
+            cause=cause[:500],
+            attempt=attempt,
+            data=data,
+        )
+
+    def commit(self) -> None:
+        """Save everything but what the order was created with."""
+        self.updated_at = self.now
+        self.save(
+            update_fields=[
+                "state",
+                "outcome",
+                "updated_at",
+                "pair",
+                "undo",
+                "score",
+                "level",
+                "reasons",
+                "features",
+                "score_degraded",
+            ]
+        )
+
+    def address(self) -> Mapping[str, str]:
+        """Where the parcel goes."""
+        return {name: getattr(self, name) for name in ("name", "line1", "line2", "city", "postcode", "country", "phone")}

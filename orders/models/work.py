@@ -1,0 +1,41 @@
+"""What comes next for an order: outbox, retry and lease in one row. How it is done is told in orders/engine.py."""
+
+from datetime import datetime
+
+from django.db import models
+
+from orders.states import Step
+
+
+class WorkQuerySet(models.QuerySet["Work"]):
+    def due(self, now: datetime) -> "WorkQuerySet":
+        """What a worker may take up now."""
+        return self.filter(parked_at__isnull=True, due_at__lte=now)
+
+
+class Work(models.Model):
+    """One step that an order has before it. The row is deleted in the transaction that records the step."""
+
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="work")
+    step = models.CharField(max_length=20, choices=Step.choices)
+    due_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0, help_text="Begun runs; names the holder of the lease.")
+    crashes = models.PositiveIntegerField(default=0, help_text="Runs that never came back.")
+    started_at = models.DateTimeField(null=True, help_text="Set while a worker runs the step.")
+    parked_at = models.DateTimeField(null=True, help_text="Given up until staff retry it: it crashed its worker each time.")
+    last_error = models.CharField(max_length=500, blank=True, default="")
+
+    objects = WorkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "work"
+        constraints = [
+            models.UniqueConstraint(name="one_work_per_order_and_step", fields=["order", "step"]),
+            models.CheckConstraint(name="work_step_is_known", condition=models.Q(step__in=Step.values)),
+        ]
+        indexes = [
+            models.Index(name="work_due", fields=["step", "due_at"], condition=models.Q(parked_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} of order {self.order_id}"

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class PayLabConfig(AppConfig):
+    """The embedded payment provider: a stranger that happens to live in the same process."""
+
+    name = "orders.payments.paylab"
+    label = "paylab"

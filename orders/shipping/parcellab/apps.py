@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class ParcelLabConfig(AppConfig):
+    """The embedded carrier: a stranger that happens to live in the same process."""
+
+    name = "orders.shipping.parcellab"
+    label = "parcellab"

@@ -1,0 +1,37 @@
+"""The Celery application. Its settings stand in settings.py under CELERY_."""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantasneaks.settings")
+
+app = Celery("quantasneaks")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+PR_SET_PDEATHSIG = 1
+
+
+@signals.worker_process_init.connect
+def die_with_the_worker(**_: Any) -> None:
+    """A pool process must not outlive a killed worker: it would hold its order's lock for ever."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@signals.setup_logging.connect
+def keep_django_logging(**_: Any) -> None:
+    """Celery would replace the log format; being connected here is what keeps ours."""
+
+
+@signals.task_prerun.connect
+def forget_broken_connections(**_: Any) -> None:
+    """Connections are kept between tasks; one that PostgreSQL's restart broke is dropped first."""
+    from django.db import close_old_connections
+
+    close_old_connections()

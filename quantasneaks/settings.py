@@ -1,0 +1,301 @@
+"""All settings. The environment is read here and nowhere else; README.md lists what a merchant may set.
+
+Times are timedelta unless the name says otherwise, money is integer minor units.
+"""
+
+import hashlib
+import hmac
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from quantasneaks.logs import logging_config
+from quantasneaks.paths import DataDir
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def seconds(name: str, default: float) -> timedelta:
+    """A setting that is a time, given in seconds."""
+    return timedelta(seconds=env.float(name, default))
+
+
+# --- mode -----------------------------------------------------------------------------------------
+MODE = env.str("QS_MODE", "demo")
+if MODE not in {"demo", "production"}:
+    raise ImproperlyConfigured(f"QS_MODE must be demo or production, not {MODE!r}.")
+DEMO = MODE == "demo"
+DEBUG = env.bool("DEBUG", False)
+DATA_DIR = DataDir(Path(env.str("QS_DATA_DIR", str(BASE_DIR / ".data"))).resolve())
+
+SHORTEST_SECRET = 50  # characters; what `check --deploy` asks for
+
+
+def secret(name: str, *, prefix: str = "") -> str:
+    """A secret from the environment; the demo makes and keeps one where none is given."""
+    given = env.str(name, "")
+    if given or not DEMO:
+        return given
+    return DATA_DIR.secret(name.lower(), prefix)
+
+
+def refuse(setting: str, why: str) -> None:
+    """Production does not start with a setting that would be unsafe."""
+    raise ImproperlyConfigured(f"{setting}: {why} (QS_MODE=production)")
+
+
+SECRET_KEY = secret("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEMO else [])
+
+# --- addresses ------------------------------------------------------------------------------------
+PORT = env.int("PORT", 8000)
+FLOWER_PORT = env.int("FLOWER_PORT", 5555)
+BIND = env.str("BIND", "127.0.0.1")
+# What customers type; stands in mails and in the provider's way back.
+PUBLIC_URL = env.str(
+    "QS_PUBLIC_URL",
+    f"http://127.0.0.1:{PORT}" if DEMO else f"https://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else ''}",
+).rstrip("/")
+# Where our own processes reach the web process: only the demo's PayLab and carrier need it.
+INTERNAL_URL = env.str("QS_INTERNAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+
+# --- the sale -------------------------------------------------------------------------------------
+PAYMENT_TIMEOUT = seconds("QS_PAYMENT_TIMEOUT", 3600)  # to pay, from entering awaiting_payment
+APPROVAL_TIMEOUT = seconds("QS_APPROVAL_TIMEOUT", 86400)  # to decide, from entering awaiting_approval
+SWEEP_INTERVAL = seconds("QS_SWEEP_INTERVAL", 1)  # how often beat looks for due deadlines and unsent work
+WORKERS = env.int("QS_WORKERS", 2)  # worker processes
+CLAIM_RATE = env.int("QS_CLAIM_RATE", 60)  # claims a minute per client address; 0 turns it off
+TRUSTED_PROXIES = env.list("QS_TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
+METRICS_TOKEN = env.str("QS_METRICS_TOKEN", "")  # empty: /metrics answers loopback only
+STAFF_PASSWORD = secret("QS_STAFF_PASSWORD") if DEMO else ""
+
+# --- money ----------------------------------------------------------------------------------------
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "paylab")
+if PAYMENT_PROVIDER not in {"paylab", "stripe"}:
+    raise ImproperlyConfigured(f"PAYMENT_PROVIDER must be paylab or stripe, not {PAYMENT_PROVIDER!r}.")
+PAYLAB = PAYMENT_PROVIDER == "paylab"
+PAYLAB_API_KEY = secret("PAYLAB_API_KEY", prefix="sk_test_paylab_") if PAYLAB else ""
+PAYLAB_WEBHOOK_SECRET = secret("PAYLAB_WEBHOOK_SECRET", prefix="whsec_") if PAYLAB else ""
+# The adapter knows only these; several webhook secrets (separated by commas) allow a rotation.
+PAYMENT_API_KEY = PAYLAB_API_KEY if PAYLAB else env.str("STRIPE_API_KEY", "")
+PAYMENT_API_BASE = f"{INTERNAL_URL}/paylab" if PAYLAB else env.str("STRIPE_API_BASE", "https://api.stripe.com")
+PAYMENT_WEBHOOK_SECRETS = [PAYLAB_WEBHOOK_SECRET] if PAYLAB else env.list("STRIPE_WEBHOOK_SECRET", default=[])
+# Stripe wants a page to stay open for at least 30 minutes; PayLab takes any time. We close it at the deadline.
+PAYMENT_PAGE_MINIMUM = timedelta(0) if PAYLAB else timedelta(minutes=31)
+
+# --- parcels --------------------------------------------------------------------------------------
+# An HTTP carrier (the demo's ParcelLab or your gateway to a real one); empty: staff write the label by hand.
+CARRIER_API_BASE = env.str("CARRIER_API_BASE", f"{INTERNAL_URL}/parcellab" if DEMO else "").rstrip("/")
+CARRIER_API_KEY = secret("CARRIER_API_KEY", prefix="pl_")
+PARCELLAB = CARRIER_API_BASE == f"{INTERNAL_URL}/parcellab"
+
+# --- unsafe production settings fail here, by name -----------------------------------------------
+if not DEMO:
+    if PAYLAB:
+        refuse("PAYMENT_PROVIDER", "PayLab moves no real money; set it to stripe")
+    if len(SECRET_KEY) < SHORTEST_SECRET or SECRET_KEY.startswith("django-insecure-") or len(set(SECRET_KEY)) < 5:
+        refuse("SECRET_KEY", f"set your own, at least {SHORTEST_SECRET} characters")
+    if not ALLOWED_HOSTS:
+        refuse("ALLOWED_HOSTS", "name the shop's host")
+    if not PAYMENT_API_KEY:
+        refuse("STRIPE_API_KEY", "the provider's key is missing")
+    if not PAYMENT_WEBHOOK_SECRETS:
+        refuse("STRIPE_WEBHOOK_SECRET", "the provider's signing secret is missing")
+    if DEBUG:
+        refuse("DEBUG", "must be off")
+
+# Tells this shop's payments from a stranger's on the same account.
+SHOP_ID = hmac.new(SECRET_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
+# Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
+RISK_PEPPER = hmac.new(SECRET_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
+
+# --- Django ---------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "csp",
+    "orders",
+    "fulfillment",
+    *(["orders.payments.paylab"] if PAYLAB else []),
+    *(["orders.shipping.parcellab"] if PARCELLAB else []),
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "quantasneaks.urls"
+WSGI_APPLICATION = "quantasneaks.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# --- database -------------------------------------------------------------------------------------
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **env.db_url_config(env.str("DATABASE_URL", DATA_DIR.database_url)),
+        # Kept per thread; a new connection for each request halves the claims a second.
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {
+        # A database that does not answer must not hang a request or a worker for minutes.
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+)
+
+# --- Celery ---------------------------------------------------------------------------------------
+# The database row is the truth and Redis a doorbell, so every setting here only decides how soon it rings.
+REDIS_URL = env.str("REDIS_URL", f"redis+socket://{DATA_DIR.valkey_socket}")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker outlives any outage of Redis
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,  # our tasks are short (T3)
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,  # a frozen Redis must not hold a publisher for ever (T8)
+    "retry_on_timeout": False,
+    "health_check_interval": 5,
+}
+CELERY_TASK_IGNORE_RESULT = True  # no result back-end: the state is in the order's row (T17)
+CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
+CELERY_TASK_ACKS_LATE = True  # T2
+CELERY_TASK_REJECT_ON_WORKER_LOST = True  # T4
+CELERY_TASK_PUBLISH_RETRY = False  # the sweep rings again
+CELERY_TASK_TIME_LIMIT = 120  # seconds; a step stuck for that long is killed and taken up again
+CELERY_TASK_DEFAULT_QUEUE = "orders"
+CELERY_TASK_ROUTES = {
+    "orders.sweep": {"queue": "sweep"},
+    "orders.send_*": {"queue": "mails"},  # a slow mail server must not hold up payments (T18)
+}
+CELERY_TASK_SEND_SENT_EVENT = False
+CELERY_WORKER_SEND_TASK_EVENTS = True  # what Flower shows
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True  # T14
+CELERY_WORKER_ETA_TASK_LIMIT = 1000  # T12; nothing here uses an ETA
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # T16
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # kB
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = True  # Flower asks workers through it
+CELERY_CELERY_DB_REUSE_MAX = 1_000_000  # keep the connection between tasks
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "orders.sweep",
+        "schedule": SWEEP_INTERVAL,
+        "options": {"expires": 5.0},  # seconds; ticks that piled up while Redis was away are dropped
+    },
+    "purge": {"task": "orders.purge", "schedule": timedelta(hours=1), "options": {"expires": 600.0}},
+}
+
+# --- mail -----------------------------------------------------------------------------------------
+# Written to QS_DATA_DIR/mails as .eml files unless EMAIL_URL names a server (smtp+tls://user:pass@host:587).
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="") if env.str("EMAIL_URL", "") else {}
+vars().update(EMAIL_CONFIG)
+EMAIL_BACKEND = EMAIL_CONFIG.get("EMAIL_BACKEND", "orders.notifications.eml.EmlBackend")
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.str("QS_MAIL_FROM", "QuantaSneaks <shop@quantasneaks.example>")
+
+# --- pages ----------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEMO  # the demo serves from the source tree, production what collectstatic made
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a claim is under 2 kB, a provider's event under 20
+LARGEST_CLAIM = 16 * 1024  # bytes
+
+# --- security -------------------------------------------------------------------------------------
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEMO
+SECURE_SSL_REDIRECT = not DEMO
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked by probes inside the network
+SECURE_HSTS_SECONDS = 0 if DEMO else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEMO
+SECURE_PROXY_SSL_HEADER = None if DEMO else ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_FAILURE_VIEW = "orders.storefront.views.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") and ALLOWED_HOSTS else []
+LOGIN_URL = "admin:login"
+
+LOGGING = logging_config(debug=DEBUG)
+LOGGING_CONFIG = "logging.config.dictConfig"
+
+UNFOLD = {
+    "SITE_TITLE": "QuantaSneaks",
+    "SITE_HEADER": "QuantaSneaks",
+    "SITE_URL": "/",
+}
