@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,8 +13,13 @@ from orders import clock
 from orders.models.callback import Callback
 from orders.models.drop import Drop, Pair
 from orders.models.event import Event
-from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, State, Undo, Wait
+from orders.payments.provider import PaymentState
+from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, Resolution, State, Undo, Wait
 
+if TYPE_CHECKING:
+    from orders.risk.score import Score
+
+CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "reasons", "features", "score_degraded")
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
 
@@ -24,7 +29,9 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
         Every transition begins here, and the order's row is always the first lock taken.
         """
-        return self.select_for_update().annotate(now=clock.expression()).get(number=number)
+        order = self.select_for_update().annotate(now=clock.expression()).get(number=number)
+        order.as_locked = order.changeable()
+        return order
 
     def live(self) -> "OrderQuerySet":
         """Orders that hold their customer's one place in the drop."""
@@ -81,7 +88,8 @@ class Order(models.Model):
 
     objects = OrderQuerySet.as_manager()
 
-    now: datetime  # set by lock()
+    now: datetime  # these two are set by lock()
+    as_locked: dict[str, Any]
 
     class Meta:
         constraints = [
@@ -151,6 +159,21 @@ class Order(models.Model):
         """What the order waits for now; the schema allows at most one."""
         return self.callbacks.filter(resolved_at__isnull=True).first()
 
+    def close_callback(self, kind: Wait, resolution: Resolution) -> None:
+        """What the order waited for has come. The schema and the order's lock see to it that this happens once."""
+        self.callbacks.get(kind=kind, resolved_at__isnull=True).resolve(resolution, at=self.now)
+
+    def payment_may_still_come(self) -> bool:
+        """Is there a page that the provider has not yet called closed?"""
+        return Undo.RETURN_MONEY in self.undo and self.payment.state in (PaymentState.UNOPENED, PaymentState.OPEN)
+
+    def take_score(self, score: "Score") -> None:
+        self.score, self.level, self.reasons = score.score, score.level, score.reasons
+        self.features, self.score_degraded = score.features, score.degraded
+
+    def undone(self, undo: Undo) -> None:
+        self.undo.remove(undo)
+
     def register(self, undo: Undo) -> None:
         """Remember how to undo a step, before its outside effect begins; a time-out may hide a success."""
         if undo not in self.undo:
@@ -173,23 +196,16 @@ class Order(models.Model):
             data=data,
         )
 
+    def changeable(self) -> dict[str, Any]:
+        """What may change after the claim; everything else is as the customer sent it."""
+        return {name: getattr(self, name) for name in CHANGEABLE} | {"undo": list(self.undo)}
+
     def commit(self) -> None:
-        """Save everything but what the order was created with."""
-        self.updated_at = self.now
-        self.save(
-            update_fields=[
-                "state",
-                "outcome",
-                "updated_at",
-                "pair",
-                "undo",
-                "score",
-                "level",
-                "reasons",
-                "features",
-                "score_degraded",
-            ]
-        )
+        """Save what changed since the lock."""
+        changed = [name for name, value in self.changeable().items() if value != self.as_locked[name]]
+        if changed:
+            self.updated_at = self.now
+            self.save(update_fields=["pair" if name == "pair_id" else name for name in changed] + ["updated_at"])
 
     def address(self) -> Mapping[str, str]:
         """Where the parcel goes."""

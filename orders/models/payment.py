@@ -1,8 +1,10 @@
 """What we know of an order's money. The provider's own word is always asked before it is acted on."""
 
+from datetime import datetime
+
 from django.db import models
 
-from orders.payments.provider import PaymentState
+from orders.payments.provider import PaymentSnapshot, PaymentState, Session
 
 
 class Payment(models.Model):
@@ -32,6 +34,30 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}"
+
+    def opened(self, session: Session, *, at: datetime) -> None:
+        """The hosted page exists."""
+        self.session_ref, self.url, self.state, self.updated_at = session.ref, session.url, PaymentState.OPEN, at
+        self.save(update_fields=["session_ref", "url", "state", "updated_at"])
+
+    def note(self, snapshot: PaymentSnapshot, *, at: datetime) -> None:
+        """Write down what the provider says, for people to read; decisions ask the provider again."""
+        self.intent_ref, self.state = snapshot.intent_ref, snapshot.state
+        self.captured, self.refunded = snapshot.captured, snapshot.refunded
+        self.capture_before = snapshot.capture_before or self.capture_before
+        self.card_fingerprint = snapshot.card_fingerprint or self.card_fingerprint
+        self.updated_at = at
+        self.save(
+            update_fields=[
+                "intent_ref",
+                "state",
+                "captured",
+                "refunded",
+                "capture_before",
+                "card_fingerprint",
+                "updated_at",
+            ]
+        )
 
 
 class WebhookEvent(models.Model):

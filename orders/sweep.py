@@ -1,0 +1,41 @@
+"""The net under everything: once a second beat has it look for deadlines that passed and work nobody took up.
+
+Rows are claimed with SKIP LOCKED, so one beat or three give the same result.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from orders import clock
+from orders.models import Callback, SweepBeat, Work
+from orders.states import Step, Wait
+
+BATCH = 500
+# Work begun that recently is most likely in somebody's hands; ringing for it again would be noise.
+IN_HAND = timedelta(seconds=2)
+WHAT_FOLLOWS = {Wait.PAYMENT: Step.CHECK_PAYMENT, Wait.APPROVAL: Step.EXPIRE_REVIEW}
+
+
+def sweep() -> list[Step]:
+    """Turn due deadlines into work; returns the steps that have work due, for the bell."""
+    now = clock.now()
+    while pick_up_due_callbacks(now) == BATCH:
+        pass
+    SweepBeat.objects.update_or_create(id=1, defaults={"at": now})
+    waiting = Work.objects.due(now).exclude(started_at__gt=now - IN_HAND)
+    return [Step(step) for step in waiting.order_by().values_list("step", flat=True).distinct()]
+
+
+@transaction.atomic
+def pick_up_due_callbacks(now: datetime) -> int:
+    """Claim a batch of deadlines that passed. The order itself is moved by a worker, under its lock."""
+    due = list(Callback.objects.due(now).select_for_update(skip_locked=True).order_by("deadline_at")[:BATCH])
+    Callback.objects.filter(pk__in=[callback.pk for callback in due]).update(picked_up_at=now)
+    Work.objects.bulk_create(
+        [Work(order_id=callback.order_id, step=WHAT_FOLLOWS[Wait(callback.kind)], due_at=now) for callback in due],
+        update_conflicts=True,
+        update_fields=["due_at"],
+        unique_fields=["order", "step"],
+    )
+    return len(due)

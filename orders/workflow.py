@@ -1,0 +1,483 @@
+"""The life of an order, from the claim to the parcel or all the way back. Read it from top to bottom.
+
+    claim_pair -> score_risk -> open_payment -> [wait: payment, 1 h] -> [wait: approval, 24 h]
+               -> capture_payment -> ship -> shipped
+
+Whatever fails, is rejected, is cancelled or comes too late leads to undo_order, and `compensate` takes back what was
+registered, last first: cancel_shipment, return_money, release_pair.
+
+Each step first does its outside effect, with an idempotency key, then records it in one transaction; engine.py tells
+how steps are taken up, retried and found again after a crash. Nothing outside this file decides what comes next.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from orders import clock
+from orders.claims import KEY_LIFE, Claim, find_replay, key_digest, lock_customer, take_pair
+from orders.engine import Lease, enqueue, step
+from orders.errors import (
+    AlreadyClaimed,
+    AlreadyDecided,
+    NotInReview,
+    Permanent,
+    SaleClosed,
+    SaleNotOpen,
+    StepFailed,
+    TooLate,
+    Transient,
+)
+from orders.models import Drop, Mail, Order, Pair, Payment, Shipment, Work
+from orders.notifications import mails
+from orders.payments import payment_provider
+from orders.payments.page import open_page
+from orders.payments.provider import PaymentSnapshot, PaymentState
+from orders.risk import signals
+from orders.risk.score import rescore_linked, score_order
+from orders.shipping import carrier
+from orders.states import (
+    CANCELLABLE,
+    MAILS,
+    Actor,
+    Outcome,
+    PairState,
+    Resolution,
+    State,
+    Step,
+    Undo,
+    Wait,
+)
+
+LINK_MAIL_PAUSE = timedelta(hours=1)
+
+# --- 1. The claim: a pair is reserved in the very transaction that makes the order ------------------------------------
+
+
+def claim_pair(*, drop: Drop, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str) -> Order:
+    """Reserve a numbered pair for this customer; the same key and body give the same order.
+
+    Raises SaleNotOpen, SaleClosed, AlreadyClaimed, SoldOut, IdempotencyConflict.
+    """
+    try:
+        with transaction.atomic():
+            lock_customer(drop, claim.customer_key)
+            if order := find_replay(key=key, digest=digest):
+                return order
+            now = clock.now()
+            if now < drop.opens_at:
+                raise SaleNotOpen("The sale is not open yet.")
+            if now >= drop.closes_at:
+                raise SaleClosed("The sale is over.")
+            earlier = Order.objects.live().filter(drop=drop, customer_key=claim.customer_key).first()
+            if earlier is None:
+                return place_order(drop=drop, claim=claim, raw_signals=raw_signals, key=key, digest=digest, now=now)
+    except IntegrityError:
+        # The same key came at the same instant for another mailbox: the schema let one of the two in.
+        if order := find_replay(key=key, digest=digest):
+            return order
+        raise
+    send_link_again(earlier.number)
+    raise AlreadyClaimed("This e-mail address has a pair already. We have sent its link to that address again.")
+
+
+def place_order(
+    *, drop: Drop, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str, now: datetime
+) -> Order:
+    """The pair, the order, its signals, the journal's first line and what comes next, in the claim's transaction."""
+    pair = take_pair(drop, claim.size)
+    if key:
+        Order.objects.filter(idempotency_key=key_digest(key), created_at__lte=now - KEY_LIFE).update(
+            idempotency_key=None
+        )
+    order = Order(
+        drop=drop,
+        pair=pair,
+        pair_number=pair.number,
+        size=pair.size,
+        undo=[Undo.RELEASE_PAIR],
+        created_at=now,
+        updated_at=now,
+        email=claim.email,
+        customer_key=claim.customer_key,
+        name=claim.name,
+        line1=claim.line1,
+        line2=claim.line2,
+        city=claim.city,
+        postcode=claim.postcode,
+        country=claim.country,
+        phone=claim.phone,
+        idempotency_key=key_digest(key) if key else None,
+        claim_digest=digest,
+    )
+    order.now = now
+    order.save(force_insert=True)
+    signals.store(order, raw_signals)
+    order.record("claimed", actor=Actor.CUSTOMER, pair=pair.number)
+    enqueue(order, Step.SCORE_RISK, Step.SEND_PLACED)
+    return order
+
+
+# --- 2. The score: informs a person later; it never blocks an order ---------------------------------------------------
+
+
+@step(Step.SCORE_RISK, during=(State.PROCESSING,))
+def score_risk(order: Order, lease: Lease) -> None:
+    """Say how likely the order is a reseller's, and look again at the orders it turns out to be linked with."""
+    now = clock.now()
+    score = score_order(order, now)
+    with lease.recording(State.PROCESSING) as order:
+        order.take_score(score)
+        order.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
+        # The page's words are fixed before the first try, so that each further try is the same request.
+        Payment.objects.create(
+            order=order,
+            amount=order.drop.price,
+            currency=order.drop.currency,
+            expires_at=order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
+            updated_at=order.now,
+        )
+        enqueue(order, Step.OPEN_PAYMENT)
+    for number, newer in rescore_linked(order, now):
+        with transaction.atomic():
+            sibling = Order.objects.lock(number)
+            if sibling.state in CANCELLABLE:
+                sibling.take_score(newer)
+                sibling.commit()
+
+
+# --- 3. The payment page, and the wait for the payment ----------------------------------------------------------------
+
+
+def time_to_pay_is_over(order: Order) -> datetime:
+    """`processing` may last as long as the time to pay, no longer."""
+    return order.created_at + settings.PAYMENT_TIMEOUT
+
+
+@step(
+    Step.OPEN_PAYMENT,
+    during=(State.PROCESSING,),
+    undo=Undo.RETURN_MONEY,
+    fails_as=Outcome.ERROR,
+    until=time_to_pay_is_over,
+)
+def open_payment(order: Order, lease: Lease) -> None:
+    """Open the provider's hosted page; from then on the customer has an hour to pay."""
+    session = open_page(order)
+    with lease.recording(State.PROCESSING) as order:
+        order.payment.opened(session, at=order.now)
+        order.await_payment(deadline=order.now + settings.PAYMENT_TIMEOUT)
+        order.record("payment page opened", actor=Actor.WORKER, attempt=lease.work.attempts)
+
+
+@step(
+    Step.CHECK_PAYMENT,
+    during=(State.AWAITING_PAYMENT, State.AWAITING_APPROVAL, State.COMPENSATED),
+)
+def check_payment(order: Order, lease: Lease) -> None:
+    """Ask the provider where the money is. A webhook or the deadline rang; who rang does not matter, the truth does.
+
+    At the deadline the page is closed first. Where that fails because somebody paid in time, the payment wins; where
+    the provider does not answer, nothing is released and we ask again.
+    """
+    now = clock.now()
+    callback = order.open_callback()
+    if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= now:
+        snapshot = payment_provider().expire_session(order.payment.session_ref, key=f"{order.number}:expire")
+    else:
+        snapshot = payment_provider().fetch(order.payment.session_ref)
+    if order.state == State.COMPENSATED and snapshot.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
+        snapshot = give_back(order, snapshot)
+        with lease.recording(State.COMPENSATED) as order:
+            order.payment.note(snapshot, at=order.now)
+            order.record("late money returned", actor=Actor.PROVIDER, attempt=lease.work.attempts)
+            enqueue(order, Step.SEND_LATE_MONEY)
+        return
+    with lease.recording(*lease.rule.during) as order:
+        order.payment.note(snapshot, at=order.now)
+        if order.state == State.AWAITING_PAYMENT:
+            payment_came_in(order, snapshot)
+        elif order.state == State.AWAITING_APPROVAL and snapshot.state == PaymentState.VOIDED:
+            undo_order(
+                order,
+                Outcome.PAYMENT_FAILED,
+                actor=Actor.PROVIDER,
+                what="authorisation lapsed",
+                cause="The provider let the authorised money go.",
+            )
+
+
+def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:
+    """What a look at the provider means for an order that waits for its payment."""
+    if snapshot.state == PaymentState.AUTHORISED and snapshot.amount == order.payment.amount:
+        order.close_callback(Wait.PAYMENT, Resolution.SUCCESS)
+        order.await_approval(deadline=order.now + settings.APPROVAL_TIMEOUT)
+        order.record("payment authorised", actor=Actor.PROVIDER, amount=snapshot.amount)
+        enqueue(order, Step.SEND_AUTHORISED)
+    elif snapshot.state == PaymentState.EXPIRED:
+        undo_order(
+            order, Outcome.PAYMENT_TIMEOUT, actor=Actor.BEAT, what="payment timed out", cause="Not paid in time."
+        )
+    elif snapshot.state == PaymentState.OPEN:
+        if order.callbacks.open().filter(deadline_at__lte=order.now).exists():
+            raise Transient("The page is still open after its deadline.")
+    else:
+        undo_order(
+            order,
+            Outcome.PAYMENT_FAILED,
+            actor=Actor.PROVIDER,
+            what="payment failed",
+            cause=f"The provider says {snapshot.state} about {snapshot.amount}.",
+        )
+
+
+# --- 4. The decision: a person's, within 24 hours ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def approve_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
+    """A reviewer says yes. Raises TooLate, AlreadyDecided, NotInReview."""
+    order = order_in_review(number)
+    order.close_callback(Wait.APPROVAL, Resolution.SUCCESS)
+    order.approve()
+    order.record("approved", actor=Actor.REVIEWER, who=reviewer, cause=reason, note=note)
+    enqueue(order, Step.CAPTURE_PAYMENT)
+    order.commit()
+    return order
+
+
+@transaction.atomic
+def reject_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
+    """A reviewer says no. Raises TooLate, AlreadyDecided, NotInReview."""
+    order = order_in_review(number)
+    undo_order(
+        order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", who=reviewer, cause=reason, note=note
+    )
+    order.commit()
+    return order
+
+
+def order_in_review(number: int) -> Order:
+    """The order, locked, with its decision still open."""
+    order = Order.objects.lock(number)
+    if order.state in (State.PROCESSING, State.AWAITING_PAYMENT):
+        raise NotInReview("This order is not paid yet.")
+    if order.outcome == Outcome.APPROVAL_TIMEOUT:
+        raise TooLate("The time to decide is over.")
+    if order.state != State.AWAITING_APPROVAL:
+        raise AlreadyDecided("This order is decided already.")
+    callback = order.open_callback()
+    if callback is None or callback.deadline_at <= order.now:
+        raise TooLate("The time to decide is over.")
+    return order
+
+
+@step(Step.EXPIRE_REVIEW, during=(State.AWAITING_APPROVAL,))
+def expire_review(order: Order, lease: Lease) -> None:
+    """Nobody decided in time."""
+    with lease.recording(State.AWAITING_APPROVAL) as order:
+        undo_order(
+            order, Outcome.APPROVAL_TIMEOUT, actor=Actor.BEAT, what="review timed out", cause="Not decided in time."
+        )
+
+
+# --- 5. Capture and shipment ------------------------------------------------------------------------------------------
+
+
+def authorisation_lapses(order: Order) -> datetime | None:
+    """`approved` may last as long as the provider holds the money, no longer."""
+    return order.payment.capture_before
+
+
+@step(
+    Step.CAPTURE_PAYMENT,
+    during=(State.APPROVED,),
+    fails_as=Outcome.PAYMENT_FAILED,
+    until=authorisation_lapses,
+)
+def capture_payment(order: Order, lease: Lease) -> None:
+    """Take the authorised money. Its undo is the payment's: void or refund, by what the provider says happened."""
+    snapshot = payment_provider().fetch(order.payment.session_ref)
+    if snapshot.state == PaymentState.AUTHORISED:
+        payment_provider().capture(snapshot.intent_ref, amount=order.payment.amount, key=f"{order.number}:capture")
+        snapshot = payment_provider().fetch(order.payment.session_ref)
+    if snapshot.state != PaymentState.CAPTURED or snapshot.captured != order.payment.amount:
+        raise Permanent(f"The provider says {snapshot.state} instead of captured.")
+    with lease.recording(State.APPROVED) as order:
+        order.payment.note(snapshot, at=order.now)
+        order.record("payment captured", actor=Actor.WORKER, attempt=lease.work.attempts, amount=snapshot.captured)
+        enqueue(order, Step.SHIP)
+
+
+@step(
+    Step.SHIP,
+    during=(State.APPROVED,),
+    undo=Undo.CANCEL_SHIPMENT,
+    fails_as=Outcome.ERROR,
+    until=authorisation_lapses,
+)
+def ship(order: Order, lease: Lease) -> None:
+    """Hand the parcel to the carrier: the pair is sold."""
+    parcel = carrier().ship(number=order.number, address=order.address(), key=f"{order.number}:ship")
+    with lease.recording(State.APPROVED) as order:
+        Shipment.objects.create(
+            order=order, carrier=parcel.carrier, tracking_number=parcel.tracking_number, created_at=order.now
+        )
+        Pair.objects.filter(pk=order.pair_id).update(state=PairState.SOLD)
+        order.ship()
+        order.record(
+            "shipped", actor=Actor.WORKER, attempt=lease.work.attempts, tracking_number=parcel.tracking_number
+        )
+        enqueue(order, Step.SEND_CONFIRMATION)
+
+
+# --- 6. The way back --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def cancel_order(*, public_id: UUID) -> Order:
+    """The customer gives up before approval; once cancelled, cancelling again changes nothing.
+
+    Raises Order.DoesNotExist, TooLate.
+    """
+    order = Order.objects.lock(Order.objects.only("number").get(public_id=public_id).number)
+    if order.outcome == Outcome.CANCELLED:
+        return order
+    if order.state not in CANCELLABLE:
+        raise TooLate("This order can no longer be cancelled.")
+    undo_order(order, Outcome.CANCELLED, actor=Actor.CUSTOMER, what="cancelled", cause="The customer gave up.")
+    order.commit()
+    return order
+
+
+def undo_order(
+    order: Order, outcome: Outcome, *, actor: Actor, what: str, cause: str, who: str = "", **data: str
+) -> None:
+    """Turn a locked order round: what it waited for is over, and the compensations begin."""
+    if callback := order.open_callback():
+        timed_out = outcome in (Outcome.PAYMENT_TIMEOUT, Outcome.APPROVAL_TIMEOUT)
+        callback.resolve(Resolution.TIMEOUT if timed_out else Resolution.FAILURE, at=order.now)
+    order.begin_compensation(outcome)
+    order.record(what, actor=actor, who=who, cause=cause, **data)
+    enqueue(order, Step.COMPENSATE)
+
+
+@step(Step.COMPENSATE, during=(State.COMPENSATING,))
+def compensate(order: Order, lease: Lease) -> None:
+    """Undo what was registered, last first. It is never skipped and never given up; staff see what fails.
+
+    A refund that is under way or keeps failing does not hold the pair: by then no new money can come in.
+    """
+    for undo in reversed(order.undo):
+        COMPENSATIONS[undo](order, lease)
+    with lease.recording(State.COMPENSATING, last=False) as order:
+        left = list(order.undo)
+    if left:
+        raise Transient(f"Still to be undone: {', '.join(left)}.")
+    with lease.recording(State.COMPENSATING) as order:
+        order.finish_compensation()
+        order.record("compensated", actor=Actor.WORKER, attempt=lease.work.attempts)
+        enqueue(order, Step.SEND_APOLOGY)
+
+
+def cancel_shipment(order: Order, lease: Lease) -> None:
+    """The carrier gives the parcel back, if it ever had it."""
+    carrier().cancel(number=order.number, key=f"{order.number}:cancel-shipment")
+    with lease.recording(State.COMPENSATING, last=False) as order:
+        order.undone(Undo.CANCEL_SHIPMENT)
+        order.record("shipment cancelled", actor=Actor.WORKER, attempt=lease.work.attempts)
+
+
+def return_money(order: Order, lease: Lease) -> None:
+    """Close the page, then void or refund, by the provider's word and not by ours."""
+    if not order.payment.session_ref:
+        # The answer to open_payment was lost. The same key and words find its page, or make one to be closed.
+        try:
+            session = open_page(order)
+        except Permanent:
+            session = None  # the provider never accepted the request: there is no page
+        with lease.recording(State.COMPENSATING, last=False) as order:
+            if session is None:
+                order.undone(Undo.RETURN_MONEY)
+                order.record("no payment to return", actor=Actor.WORKER, attempt=lease.work.attempts)
+                return
+            order.payment.opened(session, at=order.now)
+    snapshot = payment_provider().expire_session(order.payment.session_ref, key=f"{order.number}:expire")
+    cause = ""
+    try:
+        snapshot = give_back(order, snapshot)
+    except StepFailed as error:
+        cause = str(error) or type(error).__name__  # the page is closed: only what we hold is left to be returned
+    with lease.recording(State.COMPENSATING, last=False) as order:
+        order.payment.note(snapshot, at=order.now)
+        if snapshot.state in (PaymentState.EXPIRED, PaymentState.VOIDED, PaymentState.REFUNDED):
+            order.undone(Undo.RETURN_MONEY)
+            order.record(f"payment {snapshot.state}", actor=Actor.WORKER, attempt=lease.work.attempts)
+        elif cause:
+            order.record("money not returned yet", actor=Actor.WORKER, attempt=lease.work.attempts, cause=cause)
+
+
+def give_back(order: Order, snapshot: PaymentSnapshot) -> PaymentSnapshot:
+    """Void what is authorised, refund what is captured and not yet on its way back; says where the money is then."""
+    if snapshot.state == PaymentState.AUTHORISED:
+        payment_provider().void(snapshot.intent_ref, key=f"{order.number}:void")
+    elif snapshot.state == PaymentState.CAPTURED and snapshot.captured > snapshot.refunded + snapshot.refund_pending:
+        payment_provider().refund(
+            snapshot.intent_ref, amount=snapshot.captured - snapshot.refunded, key=f"{order.number}:refund"
+        )
+    else:
+        return snapshot
+    return payment_provider().fetch(order.payment.session_ref)
+
+
+def release_pair(order: Order, lease: Lease) -> None:
+    """The pair is on sale again while the drop is open."""
+    with lease.recording(State.COMPENSATING, last=False) as order:
+        if order.payment_may_still_come():
+            raise Transient("New money could still come in; the pair is held.")
+        Pair.objects.filter(pk=order.pair_id).update(state=PairState.ON_SALE)
+        order.pair = None
+        order.undone(Undo.RELEASE_PAIR)
+        order.record("pair released", actor=Actor.WORKER, attempt=lease.work.attempts, pair=order.pair_number)
+
+
+COMPENSATIONS = {
+    Undo.RELEASE_PAIR: release_pair,
+    Undo.RETURN_MONEY: return_money,
+    Undo.CANCEL_SHIPMENT: cancel_shipment,
+}
+
+
+# --- 7. Mails and staff's hand ----------------------------------------------------------------------------------------
+
+
+@step(*MAILS, during=tuple(State))
+def send_mail(order: Order, lease: Lease) -> None:
+    """Tell the customer. The Message-ID follows from order and kind, so a repeat is the same mail."""
+    message_id = mails.send(order, lease.step)
+    with lease.recording(*State) as order:
+        Mail.objects.create(order=order, kind=lease.step, message_id=message_id, sent_at=order.now)
+        order.record("mail sent", actor=Actor.WORKER, attempt=lease.work.attempts, kind=lease.step.value)
+
+
+@transaction.atomic
+def send_link_again(number: int) -> None:
+    """Mail the guest link once more, at most once an hour."""
+    order = Order.objects.lock(number)
+    recently = order.mails.filter(kind=Step.SEND_LINK, sent_at__gt=order.now - LINK_MAIL_PAUSE).exists()
+    if not recently and not order.work.filter(step=Step.SEND_LINK).exists():
+        enqueue(order, Step.SEND_LINK)
+
+
+@transaction.atomic
+def retry_work(*, work_id: int, who: str) -> None:
+    """Staff's retry button: the step is due now, parked or not. Raises Work.DoesNotExist when it is done already."""
+    number = Work.objects.only("order_id").get(pk=work_id).order_id
+    order = Order.objects.lock(number)
+    work = Work.objects.get(pk=work_id)
+    work.parked_at, work.crashes, work.due_at = None, 0, order.now
+    work.save(update_fields=["parked_at", "crashes", "due_at"])
+    order.record("retry asked for", actor=Actor.REVIEWER, who=who, step=work.step)
