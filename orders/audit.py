@@ -1,0 +1,237 @@
+"""Every invariant of the shop, asked of the rows themselves and of the provider's own books.
+
+Each check yields findings; none of them changes anything. What a constraint already forbids is asked all the same: the
+audit is what tells that a constraint was dropped.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery
+
+from orders import clock
+from orders.customers import customer_key
+from orders.errors import StepFailed
+from orders.models import Callback, Drop, Event, Mail, Order, Pair, SweepBeat, Work
+from orders.payments import payment_provider
+from orders.payments.provider import LedgerEntry, PaymentState
+from orders.states import FINAL, MAILS, PairState, State, Step, Wait
+
+SECOND_LOOK = 2.0  # seconds; on a living shop a finding may be a transaction's half-way house
+PICKED_UP_WITHIN = timedelta(seconds=5)
+UNTOUCHED_FOR = timedelta(seconds=30)
+SWEEP_SILENT_FOR = timedelta(seconds=30)
+LEASE_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 30)
+MAIL_OF = {State.SHIPPED: Step.SEND_CONFIRMATION, State.COMPENSATED: Step.SEND_APOLOGY}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`grave`: a broken invariant; else something to keep an eye on."""
+
+    text: str
+    grave: bool = True
+
+
+@dataclass
+class Report:
+    """What `manage.py audit` prints."""
+
+    orders: int
+    by_status: dict[str, int]
+    by_outcome: dict[str, int]
+    violations: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def audit() -> Report:
+    """Look; where something is found, look again a little later and keep what is still so."""
+    findings = look()
+    if findings:
+        time.sleep(SECOND_LOOK)
+        again = look()
+        findings = [finding for finding in findings if finding in again]
+    return Report(
+        orders=Order.objects.count(),
+        by_status=dict(Order.objects.order_by().values_list("state").annotate(Count("number"))),
+        by_outcome=dict(Order.objects.exclude(outcome="").order_by().values_list("outcome").annotate(Count("number"))),
+        violations=[finding.text for finding in findings if finding.grave],
+        warnings=[finding.text for finding in findings if not finding.grave],
+    )
+
+
+def look() -> list[Finding]:
+    now = clock.now()
+    last = SweepBeat.objects.values_list("at", flat=True).first()
+    awake = last is not None and now - last < SWEEP_SILENT_FOR
+    findings = [] if awake else [Finding("no sweep for more than 30 s: beat or the workers are down", grave=False)]
+    for check in CHECKS:
+        findings.extend(check(now, awake))
+    return findings
+
+
+def orders_named(orders: Iterable[Order | int], text: str, *, grave: bool = True) -> Iterator[Finding]:
+    for order in orders:
+        yield Finding(f"order {order.number if isinstance(order, Order) else order}: {text}", grave)
+
+
+# --- pairs and customers ----------------------------------------------------------------------------------------------
+
+
+def pairs(now: datetime, awake: bool) -> Iterator[Finding]:
+    """on sale + held + sold = all pairs, and each pair's state is what its order says."""
+    for drop in Drop.objects.annotate(total=Count("pairs"), last=Max("pairs__number")):
+        states: Counter[str] = Counter(dict(drop.pairs.order_by().values_list("state").annotate(Count("id"))))
+        if sum(states[state] for state in PairState.values) != drop.total:
+            yield Finding(f"drop {drop.pk}: on sale + held + sold is not {drop.total}")
+        if drop.total and drop.last != drop.total:
+            yield Finding(f"drop {drop.pk}: {drop.total} pairs, but the last number is {drop.last}")
+    holders = Order.objects.filter(pair=OuterRef("pk"))
+    for pair in (
+        Pair.objects.annotate(orders_held=Count("orders"), holder_state=Subquery(holders.values("state")[:1]))
+        .exclude(state=PairState.ON_SALE, orders_held=0)
+        .exclude(Q(state=PairState.SOLD, orders_held=1, holder_state=State.SHIPPED))
+        .exclude(Q(state=PairState.HELD, orders_held=1) & ~Q(holder_state__in=FINAL))
+    ):
+        yield Finding(
+            f"drop {pair.drop_id}: pair {pair.number} is {pair.state}, held by {pair.orders_held} orders"
+            f" ({pair.holder_state})"
+        )
+    yield from orders_named(Order.objects.filter(state=State.SHIPPED, pair=None), "shipped without a pair")
+    yield from orders_named(Order.objects.filter(state=State.COMPENSATED, pair__isnull=False), "undone, holds a pair")
+    yield from orders_named(
+        Order.objects.filter(pair__isnull=False).exclude(pair__number=F("pair_number")), "holds another pair's number"
+    )
+
+
+def customers(now: datetime, awake: bool) -> Iterator[Finding]:
+    """At most one live order per mailbox and drop, computed afresh from the e-mail as typed."""
+    seen: dict[tuple[int, str], int] = {}
+    for number, drop, email in Order.objects.live().values_list("number", "drop", "email").iterator():
+        first = seen.setdefault((drop, customer_key(email)), number)
+        if first != number:
+            yield Finding(f"orders {first} and {number}: the same customer twice in drop {drop}")
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def money(now: datetime, awake: bool) -> Iterator[Finding]:
+    """The provider's ledger, intent by intent, against the orders. Our own payment rows are not asked."""
+    wanting = {State.AWAITING_APPROVAL: "holds no authorised money", State.SHIPPED: "was never paid"}
+    paid: set[int] = set()
+    try:
+        for entry in payment_provider().ledger():
+            if entry.order_number is None:  # a stranger's, on the same account
+                continue
+            order = Order.objects.filter(number=entry.order_number).select_related("drop").first()
+            problem = entry_problem(entry, order)
+            if problem:
+                yield Finding(f"payment {entry.intent_ref} of order {entry.order_number}: {problem}")
+            if entry.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
+                paid.add(entry.order_number)
+    except StepFailed as error:
+        yield Finding(f"the provider's ledger could not be read: {error}")
+        return
+    for state, problem in wanting.items():
+        for number in Order.objects.filter(state=state).values_list("number", flat=True).iterator():
+            if number not in paid:
+                yield Finding(f"order {number}: {state} but {problem}")
+
+
+def entry_problem(entry: LedgerEntry, order: Order | None) -> str:
+    """What is wrong with one line of the ledger; empty if nothing is."""
+    holds = entry.state == PaymentState.AUTHORISED
+    kept = entry.captured - entry.refunded
+    if order is None:
+        return "money for an order that does not exist" if holds or kept else ""
+    exact = entry.amount == order.drop.price and entry.currency == order.drop.currency
+    match order.state:
+        case State.SHIPPED:
+            if holds or (kept and (not exact or entry.captures != 1 or entry.captured != order.drop.price)):
+                return "shipped, but not captured exactly once in the exact amount"
+            if entry.refunds:
+                return "shipped, but refunded"
+        case State.COMPENSATED:
+            if holds or kept:
+                return "undone, but money is kept"
+            if entry.refunds > 1:
+                return "refunded more than once"
+        case State.PROCESSING:
+            if holds or kept:
+                return "authorised before its page was opened"
+        case State.AWAITING_PAYMENT | State.AWAITING_APPROVAL:
+            if kept:
+                return "captured before a person approved"
+            if holds and not exact:
+                return "authorised in another amount"
+    return ""
+
+
+# --- waits, journal, work ---------------------------------------------------------------------------------------------
+
+
+def waits(now: datetime, awake: bool) -> Iterator[Finding]:
+    """One open callback for each waiting order, of the right kind, and none elsewhere; deadlines are picked up."""
+    kinds = {State.AWAITING_PAYMENT: Wait.PAYMENT, State.AWAITING_APPROVAL: Wait.APPROVAL}
+    counted = Order.objects.annotate(
+        open_waits=Count("callbacks", filter=Q(callbacks__resolved_at__isnull=True)),
+        kind=Max("callbacks__kind", filter=Q(callbacks__resolved_at__isnull=True)),
+    )
+    for state, kind in kinds.items():
+        yield from orders_named(
+            counted.filter(state=state).exclude(open_waits=1, kind=kind), f"{state} without one open {kind} callback"
+        )
+    yield from orders_named(counted.exclude(state__in=kinds).filter(open_waits__gt=0), "waits for nothing it could get")
+    late = Callback.objects.open().filter(deadline_at__lte=now - PICKED_UP_WITHIN).select_related("order")
+    for callback in late:
+        text = f"order {callback.order_id}: its {callback.kind} deadline passed and "
+        if callback.picked_up_at is None:
+            yield Finding(text + "nobody picked it up", grave=awake)
+        else:
+            yield Finding(text + "its expiry waits for the provider", grave=False)
+
+
+def journal(now: datetime, awake: bool) -> Iterator[Finding]:
+    """The journal folds to the order's state, and each final order told its customer so once."""
+    last = Event.objects.filter(order=OuterRef("pk")).order_by("-id")
+    yield from orders_named(
+        Order.objects.annotate(told=Subquery(last.values("state")[:1]), why=Subquery(last.values("outcome")[:1]))
+        .exclude(told=F("state"), why=F("outcome"))
+        .iterator(),
+        "its journal tells another state",
+    )
+    for state, kind in MAIL_OF.items():
+        counted = Order.objects.filter(state=state).annotate(
+            told=Count("mails", filter=Q(mails__kind=kind), distinct=True),
+            pending=Count("work", filter=Q(work__step=kind), distinct=True),
+        )
+        yield from orders_named(counted.filter(told__gt=1), f"{kind} more than once")
+        yield from orders_named(counted.filter(told=0, pending=0), f"{state} without {kind}")
+        yield from orders_named(counted.filter(told=0, pending=1), f"{kind} is still due", grave=False)
+    for row in Mail.objects.exclude(kind=Step.SEND_LINK).values("order", "kind").annotate(n=Count("id")).filter(n__gt=1):
+        yield Finding(f"order {row['order']}: {row['kind']} sent {row['n']} times")
+
+
+def work(now: datetime, awake: bool) -> Iterator[Finding]:
+    """Nobody is stranded, nothing due lies about, no lease is older than a step may take."""
+    life = Count("work", filter=~Q(work__step__in=MAILS))
+    moving = (State.PROCESSING, State.APPROVED, State.COMPENSATING)
+    yield from orders_named(
+        Order.objects.filter(state__in=moving).annotate(steps=life).filter(steps=0), "stranded: nothing comes next"
+    )
+    for row in Work.objects.filter(Q(parked_at__isnull=False) | Q(due_at__lte=now - UNTOUCHED_FOR)):
+        text = f"order {row.order_id}: {row.step} "
+        if row.parked_at:
+            yield Finding(text + "is parked and waits for staff", grave=False)
+        elif row.started_at is None:
+            yield Finding(text + "is due and untouched for more than 30 s", grave=awake)
+        elif row.started_at <= now - LEASE_LIMIT:
+            yield Finding(text + "is held for longer than a step may take")
+
+
+CHECKS: list[Callable[[datetime, bool], Iterator[Finding]]] = [pairs, customers, money, waits, journal, work]
