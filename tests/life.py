@@ -1,0 +1,138 @@
+"""An order's life in a test: the same functions as the product, PayLab and ParcelLab over real HTTP.
+
+Workers, relay and beat are inlined: `settle()` does whatever is due, `later()` moves the database's clock.
+"""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from django.db import connection
+
+from orders import clock, workflow
+from orders.claims import Claim, claim_digest
+from orders.engine import run_due
+from orders.models import Drop, Order
+from orders.states import Step
+from orders.sweep import sweep
+
+GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000002"
+SIZE = Decimal("9")
+
+
+def open_drop(pairs: dict[str, int] | None = None, **changes: Any) -> Drop:
+    now = clock.now()
+    fields = {
+        "name": "Test 1000 π",
+        "price": 29900,
+        "currency": "usd",
+        "opens_at": now - timedelta(minutes=1),
+        "closes_at": now + timedelta(days=2),
+    }
+    drop = Drop.objects.create(**(fields | changes))
+    drop.add_pairs({Decimal(size): count for size, count in (pairs or {"9": 3}).items()})
+    return drop
+
+
+def a_claim(email: str | None = None, **changes: Any) -> Claim:
+    fields: dict[str, Any] = {
+        "size": SIZE,
+        "email": email or f"{uuid.uuid4().hex[:10]}@example.org",
+        "name": "Ada Example",
+        "line1": "12 Main Street",
+        "line2": "",
+        "city": "Springfield",
+        "postcode": "12345",
+        "country": "US",
+        "phone": "",
+    }
+    return Claim(**(fields | changes))
+
+
+SIGNALS = {"ip": "192.0.2.7", "headers": [["User-Agent", "Mozilla/5.0"]], "page_to_submit_ms": 20_000, "honeypot": False}
+
+
+def place(drop: Drop, claim: Claim | None = None, *, key: str | None = None, signals: dict[str, Any] | None = None) -> Order:
+    claim = claim or a_claim()
+    digest = claim_digest({"email": claim.email, "size": str(claim.size)})
+    return workflow.claim_pair(drop=drop, claim=claim, raw_signals=signals or SIGNALS, key=key, digest=digest)
+
+
+def settle(*, rounds: int = 30) -> None:
+    """Do everything that is due now, as relay, beat and workers would."""
+    for _ in range(rounds):
+        sweep()
+        deliver_webhooks()
+        if not sum(run_due(step, workflow.undo_order) for step in Step):
+            return
+    raise AssertionError("the work never ends")
+
+
+def deliver_webhooks() -> None:
+    """PayLab's courier, inlined."""
+    from orders.payments.paylab.courier import deliver_due
+
+    deliver_due()
+
+
+def pay(order: Order, card: str = GOOD_CARD) -> httpx.Response:
+    """What the customer does on the hosted page."""
+    order.payment.refresh_from_db()
+    return httpx.post(order.payment.url, data={"card": card}, follow_redirects=False)
+
+
+def later(delta: timedelta) -> None:
+    clock.offset += delta
+
+
+def paid_order(drop: Drop, **changes: Any) -> Order:
+    order = place(drop, a_claim(**changes))
+    settle()
+    pay(order)
+    settle()
+    return fresh(order)
+
+
+def approve(order: Order) -> Order:
+    return workflow.approve_order(number=order.number, reviewer="staff", reason="looks_genuine", note="")
+
+
+def reject(order: Order) -> Order:
+    return workflow.reject_order(number=order.number, reviewer="staff", reason="suspected_bot", note="x")
+
+
+def fresh(order: Order) -> Order:
+    return Order.objects.get(number=order.number)
+
+
+def story(order: Order) -> list[str]:
+    return list(order.events.values_list("what", flat=True))
+
+
+def held_locks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.fixture
+def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path: Any) -> Any:
+    """The shop's outside world, over HTTP: PayLab, ParcelLab and the mail directory; time is put right afterwards."""
+    from orders.payments import payment_provider
+    from orders.shipping import carrier
+    from quantasneaks.paths import DataDir
+
+    settings.INTERNAL_URL = settings.PUBLIC_URL = live_server.url
+    settings.PAYMENT_API_BASE = f"{live_server.url}/paylab"
+    settings.CARRIER_API_BASE = f"{live_server.url}/parcellab"
+    settings.DATA_DIR = DataDir(tmp_path)
+    settings.EMAIL_BACKEND = "orders.notifications.eml.EmlBackend"
+    payment_provider.cache_clear()
+    carrier.cache_clear()
+    yield live_server
+    clock.offset = timedelta(0)
+    payment_provider.cache_clear()
+    carrier.cache_clear()

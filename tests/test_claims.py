@@ -1,0 +1,198 @@
+"""A claim reserves one pair for one customer, whatever happens at the same time."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from orders import workflow
+from orders.claims import find_replay, take_pair
+from orders.customers import customer_key
+from orders.errors import (
+    AlreadyClaimed,
+    IdempotencyConflict,
+    SaleClosed,
+    SaleNotOpen,
+    SoldOut,
+)
+from orders.models import Order, Pair
+from orders.states import PairState, Step
+from tests.life import (
+    SIZE,
+    a_claim,
+    fresh,
+    later,
+    open_drop,
+    place,
+    settle,
+    strangers,  # noqa: F401
+)
+
+pytestmark = pytest.mark.usefixtures("strangers")
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Run all of them at the same moment; an exception is a result."""
+    barrier = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Any]) -> Any:
+        try:
+            barrier.wait(20)
+            return call()
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))
+
+
+def kinds(results: list[Any]) -> dict[str, int]:
+    names = [type(result).__name__ for result in results]
+    return {name: names.count(name) for name in names}
+
+
+def test_it_reserves_the_lowest_number_of_the_size():
+    drop = open_drop({"9": 2, "10": 2})
+    first = place(drop)
+    assert Pair.objects.get(pk=first.pair_id).state == PairState.HELD
+    assert Pair.objects.get(pk=first.pair_id).size == SIZE
+    assert first.undo == ["release_pair"]
+    assert [event.what for event in first.events.all()] == ["claimed"]
+    assert set(first.work.values_list("step", flat=True)) == {Step.SCORE_RISK, Step.SEND_PLACED}
+
+
+def test_as_many_claims_win_as_there_are_pairs():
+    drop = open_drop({"9": 10})
+    results = at_once([lambda: place(drop)] * 40)
+    assert kinds(results) == {"Order": 10, "SoldOut": 30}
+    assert Order.objects.values("pair").distinct().count() == 10
+
+
+def test_one_customer_gets_one_pair_however_often_they_click():
+    drop = open_drop({"9": 10})
+    spellings = ["Ada.L@gmail.com", "adal+drop@googlemail.com", "ADAL@GMAIL.COM", "a.d.a.l@gmail.com"]
+    results = at_once([lambda mail=mail: place(drop, a_claim(mail)) for mail in spellings * 5])
+    assert kinds(results) == {"Order": 1, "AlreadyClaimed": 19}
+    assert Pair.objects.filter(state=PairState.HELD).count() == 1
+
+
+def test_one_key_is_one_order_however_often_it_is_sent():
+    drop, claim = open_drop({"9": 10}), a_claim()
+    results = at_once([lambda: place(drop, claim, key="one-click")] * 20)
+    assert {result.number for result in results} == {Order.objects.get().number}
+
+
+def test_one_key_for_two_mailboxes_at_once_is_one_order_and_conflicts():
+    drop = open_drop({"9": 20})
+    results = at_once([lambda n=n: place(drop, a_claim(f"c{n}@example.org"), key="k") for n in range(10)])
+    assert kinds(results) == {"Order": 1, "IdempotencyConflict": 9}
+    assert Pair.objects.filter(state=PairState.HELD).count() == 1
+
+
+def test_a_key_may_be_used_again_after_a_day():
+    drop, claim = open_drop({"9": 3}), a_claim()
+    first = place(drop, claim, key="k")
+    later(timedelta(hours=23))
+    assert place(drop, claim, key="k") == first
+    later(timedelta(hours=2))
+    assert find_replay(key="k", digest=first.claim_digest) is None
+    second = place(drop, key="k")
+    assert second.number != first.number
+    assert fresh(first).idempotency_key is None
+
+
+def test_the_same_key_with_another_body_is_a_conflict():
+    drop = open_drop()
+    place(drop, key="k")
+    with pytest.raises(IdempotencyConflict):
+        place(drop, key="k")
+
+
+def test_a_pair_that_a_claim_in_flight_holds_is_not_sold_out():
+    """The last pair is locked by a claim that fails in the end: who waited gets it, and is not told `sold_out`."""
+    drop = open_drop({"9": 1})
+    holding, let_go = threading.Event(), threading.Event()
+
+    def claim_that_fails() -> None:
+        try:
+            with transaction.atomic():
+                take_pair(drop, SIZE)
+                holding.set()
+                let_go.wait(20)
+                raise RuntimeError("the customer's connection broke")
+        except RuntimeError:
+            pass
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=claim_that_fails)
+    thread.start()
+    assert holding.wait(20)
+    threading.Timer(0.3, let_go.set).start()
+    assert place(drop).pair_number == 1
+    thread.join()
+
+
+def test_refusals_come_in_the_contracts_order():
+    drop = open_drop({"9": 1})
+    claim = a_claim()
+    place(drop, claim)
+    with pytest.raises(AlreadyClaimed):  # and not sold_out
+        place(drop, claim)
+    with pytest.raises(SoldOut):
+        place(drop)
+    later(timedelta(days=3))
+    with pytest.raises(SaleClosed):  # and not already_claimed
+        place(drop, claim)
+    later(timedelta(days=-4))
+    with pytest.raises(SaleNotOpen):
+        place(drop, claim)
+
+
+def test_who_claims_again_is_mailed_the_link_at_most_once_an_hour():
+    drop, claim = open_drop(), a_claim()
+    order = place(drop, claim)
+    for _ in range(3):
+        with pytest.raises(AlreadyClaimed):
+            place(drop, claim)
+    settle()
+    with pytest.raises(AlreadyClaimed):
+        place(drop, claim)
+    settle()
+    assert order.mails.filter(kind=Step.SEND_LINK).count() == 1
+    later(timedelta(minutes=61))
+    with pytest.raises(AlreadyClaimed):
+        place(drop, claim)
+    settle()
+    assert order.mails.filter(kind=Step.SEND_LINK).count() == 2
+
+
+def test_a_customer_may_claim_again_after_the_order_was_undone():
+    drop, claim = open_drop(), a_claim()
+    first = place(drop, claim)
+    workflow.cancel_order(public_id=first.public_id)
+    settle()
+    assert place(drop, claim).number != first.number
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a@example.org", "A@Example.ORG"),
+        ("a@example.org", "a+sneakers@example.org"),
+        ("john.doe@gmail.com", "johndoe@googlemail.com"),
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
+    ],
+)
+def test_spellings_of_one_mailbox_are_one_customer(one, other):
+    assert customer_key(one) == customer_key(other)
+
+
+def test_dots_matter_outside_gmail():
+    assert customer_key("a.b@example.org") != customer_key("ab@example.org")

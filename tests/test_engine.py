@@ -1,0 +1,245 @@
+"""Steps are taken up once, recorded with their row, and found again after a crash."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from orders import engine, workflow
+from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due, taken_up
+from orders.errors import Permanent, Transient
+from orders.models import Order, Work
+from orders.states import Outcome, State, Step, Undo
+from tests.life import fresh, held_locks, later, open_drop, place, story, strangers  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("strangers")
+
+
+@pytest.fixture
+def as_step(monkeypatch):
+    """Give SCORE_RISK another body for this test; all else of its rule is the engine's."""
+
+    def replace(do, *, undo=None, fails_as=None, until=None):
+        rule = Rule(do=do, during=(State.PROCESSING,), undo=undo, fails_as=fails_as, until=until)
+        monkeypatch.setitem(RULES, Step.SCORE_RISK, rule)
+
+    return replace
+
+
+def run() -> int:
+    return run_due(Step.SCORE_RISK, workflow.undo_order)
+
+
+def row(order: Order) -> Work:
+    return Work.objects.get(order=order, step=Step.SCORE_RISK)
+
+
+def test_it_works(as_step):
+    seen = []
+
+    def do(order, lease):
+        seen.append(order.number)
+        with lease.recording(State.PROCESSING) as order:
+            order.record("done", actor="worker")
+
+    as_step(do)
+    order = place(open_drop())
+    assert run() == 1
+    assert seen == [order.number]
+    assert not order.work.filter(step=Step.SCORE_RISK).exists()
+    assert held_locks() == 0
+    assert run() == 0
+
+
+def test_two_workers_never_hold_one_order():
+    order = place(open_drop())
+    found = []
+
+    def look():
+        with taken_up(Step.SCORE_RISK) as lease:
+            found.append(lease)
+        connection.close()
+
+    with taken_up(Step.SCORE_RISK) as mine:
+        assert mine is not None
+        assert mine.work.order_id == order.number
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+    assert found == [None]
+
+
+def test_two_steps_of_one_order_never_run_beside_each_other(as_step):
+    order = place(open_drop())
+    workflow.cancel_order(public_id=order.public_id)  # `compensate` is due beside `score_risk`
+    found = []
+
+    def look():
+        with taken_up(Step.COMPENSATE) as lease:
+            found.append(lease)
+        connection.close()
+
+    with taken_up(Step.SCORE_RISK):
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+    assert found == [None]
+
+
+def test_the_lock_of_a_worker_that_dies_is_free_at_once():
+    place(open_drop())
+
+    def die():
+        with taken_up(Step.SCORE_RISK) as lease:
+            begin(lease, RULES[Step.SCORE_RISK])
+            connection.close()  # what the kernel does to a killed process's socket
+
+    doomed = threading.Thread(target=die)
+    doomed.start()
+    doomed.join()
+    with taken_up(Step.SCORE_RISK) as lease:
+        assert lease is not None
+
+
+def test_a_transient_failure_is_tried_again_later_and_stands_in_the_journal(as_step):
+    def do(order, lease):
+        raise Transient("the provider is away")
+
+    as_step(do, fails_as=Outcome.ERROR)
+    order = place(open_drop())
+    run()
+    work = row(order)
+    assert (work.attempts, work.started_at, work.last_error) == (1, None, "the provider is away")
+    assert story(order) == ["claimed", "attempt failed"]
+    assert run() == 0
+    delays = []
+    for _ in range(8):
+        before = row(order).due_at
+        later(timedelta(seconds=61))
+        assert run() == 1
+        delays.append(row(order).due_at - before)
+    assert fresh(order).state == State.PROCESSING
+    assert row(order).attempts == 9
+
+
+def test_a_permanent_failure_turns_the_order_round(as_step):
+    def do(order, lease):
+        raise Permanent("no such product")
+
+    as_step(do, fails_as=Outcome.ERROR)
+    order = place(open_drop())
+    run()
+    order = fresh(order)
+    assert (order.state, order.outcome) == (State.COMPENSATING, Outcome.ERROR)
+    assert set(order.work.values_list("step", flat=True)) == {Step.COMPENSATE, Step.SEND_PLACED}
+    assert order.events.last().cause == "no such product"
+
+
+def test_a_transient_failure_past_its_limit_counts_as_permanent(as_step):
+    def do(order, lease):
+        raise Transient("still away")
+
+    as_step(do, fails_as=Outcome.ERROR, until=lambda order: order.created_at + timedelta(minutes=5))
+    order = place(open_drop())
+    run()
+    assert fresh(order).state == State.PROCESSING
+    later(timedelta(minutes=6))
+    run()
+    assert fresh(order).outcome == Outcome.ERROR
+
+
+def test_a_defect_keeps_the_order_where_it_is_and_is_seen(as_step):
+    def do(order, lease):
+        raise ZeroDivisionError
+
+    as_step(do, fails_as=Outcome.ERROR)
+    order = place(open_drop())
+    run()
+    assert fresh(order).state == State.PROCESSING
+    assert row(order).last_error == "ZeroDivisionError"
+
+
+def test_the_undo_is_registered_before_the_effect(as_step):
+    seen = []
+
+    def do(order, lease):
+        seen.append(fresh(order).undo)
+        raise Transient("time-out, perhaps after doing the work")
+
+    as_step(do, undo=Undo.RETURN_MONEY)
+    place(open_drop())
+    run()
+    assert seen == [[Undo.RELEASE_PAIR, Undo.RETURN_MONEY]]
+
+
+def test_a_step_that_is_rung_while_it_runs_runs_once_more(as_step):
+    runs = []
+
+    def do(order, lease):
+        runs.append(order.number)
+        if len(runs) == 1:
+            order.now += timedelta(microseconds=1)
+            enqueue(order, Step.SCORE_RISK)
+        with lease.recording(State.PROCESSING):
+            pass
+
+    as_step(do)
+    order = place(open_drop())
+    run()
+    assert runs == [order.number] * 2
+    assert not order.work.filter(step=Step.SCORE_RISK).exists()
+
+
+def test_a_worker_that_lost_its_lease_records_nothing(as_step):
+    def do(order, lease):
+        Work.objects.filter(pk=lease.work.pk).update(attempts=lease.work.attempts + 1)  # another one took over
+        with pytest.raises(LeaseLost), lease.recording(State.PROCESSING) as order:
+            order.record("must not be", actor="worker")
+
+    as_step(do)
+    order = place(open_drop())
+    run()
+    assert story(order) == ["claimed"]
+
+
+def test_a_step_that_the_order_overtook_is_dropped(as_step):
+    def do(order, lease):
+        workflow.cancel_order(public_id=order.public_id)
+        with lease.recording(State.PROCESSING) as order:
+            order.record("must not be", actor="worker")
+
+    as_step(do)
+    order = place(open_drop())
+    run()
+    assert story(order) == ["claimed", "cancelled"]
+    assert not order.work.filter(step=Step.SCORE_RISK).exists()
+
+
+def test_a_step_that_takes_its_worker_down_each_time_is_parked_and_staff_can_retry_it(as_step):
+    order = place(open_drop())
+    for _ in range(MOST_CRASHES + 1):
+        with taken_up(Step.SCORE_RISK) as lease:
+            assert lease is not None
+            begin(lease, RULES[Step.SCORE_RISK])  # and the process is gone
+    work = row(order)
+    assert work.parked_at is not None
+    assert run() == 0
+    assert "step parked" in story(order)
+
+    workflow.retry_work(work_id=work.pk, who="ops")
+    as_step(lambda order, lease: lease.drop())
+    assert run() == 1
+    assert story(order)[-1] == "retry asked for"
+
+
+def test_one_bell_does_all_that_is_due(as_step):
+    as_step(lambda order, lease: lease.drop())
+    drop = open_drop({"9": 30})
+    for _ in range(30):
+        place(drop)
+    assert run() == 30
+
+
+def test_backoff_grows_to_a_minute_and_no_further():
+    assert engine.LONGEST_DELAY == timedelta(seconds=60)
