@@ -6,3 +6,7 @@ class ParcelLabConfig(AppConfig):
 
     name = "orders.shipping.parcellab"
     label = "parcellab"
+    verbose_name = "ParcelLab"
+
+    def ready(self) -> None:
+        from orders.shipping.parcellab import checks  # noqa: F401  # registers itself
