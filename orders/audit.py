@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.db.models import Count, F, Max, OuterRef, Q, Subquery
@@ -25,6 +26,7 @@ SECOND_LOOK = 2.0  # seconds; on a living shop a finding may be a transaction's 
 PICKED_UP_WITHIN = timedelta(seconds=5)
 UNTOUCHED_FOR = timedelta(seconds=30)
 SWEEP_SILENT_FOR = timedelta(seconds=30)
+LEDGER_PAGE = 100  # intents looked at together
 LEASE_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 30)
 MAIL_OF = {State.SHIPPED: Step.SEND_CONFIRMATION, State.COMPENSATED: Step.SEND_APOLOGY}
 
@@ -125,15 +127,14 @@ def money(now: datetime, awake: bool) -> Iterator[Finding]:
     wanting = {State.AWAITING_APPROVAL: "holds no authorised money", State.SHIPPED: "was never paid"}
     paid: set[int] = set()
     try:
-        for entry in payment_provider().ledger():
-            if entry.order_number is None:  # a stranger's, on the same account
-                continue
-            order = Order.objects.filter(number=entry.order_number).select_related("drop").first()
-            problem = entry_problem(entry, order)
-            if problem:
-                yield Finding(f"payment {entry.intent_ref} of order {entry.order_number}: {problem}")
-            if entry.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
-                paid.add(entry.order_number)
+        ours = (entry for entry in payment_provider().ledger() if entry.order_number is not None)
+        while page := list(islice(ours, LEDGER_PAGE)):
+            orders = Order.objects.select_related("drop").in_bulk([entry.order_number for entry in page])
+            for entry in page:
+                if problem := entry_problem(entry, orders.get(entry.order_number)):
+                    yield Finding(f"payment {entry.intent_ref} of order {entry.order_number}: {problem}")
+                if entry.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
+                    paid.add(entry.order_number)
     except StepFailed as error:
         yield Finding(f"the provider's ledger could not be read: {error}")
         return
@@ -213,7 +214,9 @@ def journal(now: datetime, awake: bool) -> Iterator[Finding]:
         yield from orders_named(counted.filter(told__gt=1), f"{kind} more than once")
         yield from orders_named(counted.filter(told=0, pending=0), f"{state} without {kind}")
         yield from orders_named(counted.filter(told=0, pending=1), f"{kind} is still due", grave=False)
-    for row in Mail.objects.exclude(kind=Step.SEND_LINK).values("order", "kind").annotate(n=Count("id")).filter(n__gt=1):
+    for row in (
+        Mail.objects.exclude(kind=Step.SEND_LINK).values("order", "kind").annotate(n=Count("id")).filter(n__gt=1)
+    ):
         yield Finding(f"order {row['order']}: {row['kind']} sent {row['n']} times")
 
 

@@ -50,11 +50,7 @@ def find_replay(*, key: str | None, digest: str) -> Order | None:
     """The order that this key made within the last 24 h. Raises IdempotencyConflict if its body was another."""
     if not key:
         return None
-    order = (
-        Order.objects.annotate(now=clock.expression())
-        .filter(idempotency_key=key_digest(key), created_at__gt=clock.expression() - KEY_LIFE)
-        .first()
-    )
+    order = Order.objects.filter(idempotency_key=key_digest(key), created_at__gt=clock.expression() - KEY_LIFE).first()
     if order and order.claim_digest != digest:
         raise IdempotencyConflict("This Idempotency-Key was used for another claim.")
     return order

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from django.db import connection, transaction
@@ -177,7 +177,8 @@ def taken_up(name: Step) -> Iterator[Lease | None]:
     """Hold the next due row of a step, or None. The order's lock is held until the block ends."""
     space, key = (MAIL_LOCKS, "id") if name in MAILS else (LIFE_LOCKS, "order_id")
     with connection.cursor() as cursor:
-        cursor.execute(FIND.format(key=key), {"step": name, "offset": clock.offset, "space": space})
+        parameters: dict[str, Any] = {"step": name, "offset": clock.offset, "space": space}
+        cursor.execute(FIND.format(key=key), parameters)
         found = cursor.fetchone()
     if found is None:
         yield None

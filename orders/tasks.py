@@ -1,4 +1,4 @@
-"""Celery's doors to the order's life. Each task is named after its step, takes no argument and finds its work itself."""
+"""Celery's doors to the order's life. A task is named after its step, takes no argument and finds its work itself."""
 
 from collections.abc import Callable
 

@@ -10,6 +10,7 @@ Each step first does its outside effect, with an idempotency key, then records i
 how steps are taken up, retried and found again after a crash. Nothing outside this file decides what comes next.
 """
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,7 @@ from orders.errors import (
     TooLate,
     Transient,
 )
-from orders.models import Drop, Mail, Order, Pair, Payment, Shipment, Work
+from orders.models import Drop, Mail, Order, Payment, Shipment, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import open_page
@@ -97,19 +98,11 @@ def place_order(
         drop=drop,
         pair=pair,
         pair_number=pair.number,
-        size=pair.size,
         undo=[Undo.RELEASE_PAIR],
         created_at=now,
         updated_at=now,
-        email=claim.email,
         customer_key=claim.customer_key,
-        name=claim.name,
-        line1=claim.line1,
-        line2=claim.line2,
-        city=claim.city,
-        postcode=claim.postcode,
-        country=claim.country,
-        phone=claim.phone,
+        **asdict(claim),
         idempotency_key=key_digest(key) if key else None,
         claim_digest=digest,
     )
@@ -253,9 +246,7 @@ def approve_order(*, number: int, reviewer: str, reason: str, note: str) -> Orde
 def reject_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
     """A reviewer says no. Raises TooLate, AlreadyDecided, NotInReview."""
     order = order_in_review(number)
-    undo_order(
-        order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", who=reviewer, cause=reason, note=note
-    )
+    undo_order(order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", who=reviewer, cause=reason, note=note)
     order.commit()
     return order
 
@@ -326,11 +317,9 @@ def ship(order: Order, lease: Lease) -> None:
         Shipment.objects.create(
             order=order, carrier=parcel.carrier, tracking_number=parcel.tracking_number, created_at=order.now
         )
-        Pair.objects.filter(pk=order.pair_id).update(state=PairState.SOLD)
+        order.set_pair(PairState.SOLD)
         order.ship()
-        order.record(
-            "shipped", actor=Actor.WORKER, attempt=lease.work.attempts, tracking_number=parcel.tracking_number
-        )
+        order.record("shipped", actor=Actor.WORKER, attempt=lease.work.attempts, tracking_number=parcel.tracking_number)
         enqueue(order, Step.SEND_CONFIRMATION)
 
 
@@ -354,7 +343,7 @@ def cancel_order(*, public_id: UUID) -> Order:
 
 
 def undo_order(
-    order: Order, outcome: Outcome, *, actor: Actor, what: str, cause: str, who: str = "", **data: str
+    order: Order, outcome: Outcome, *, actor: Actor, what: str, cause: str, who: str = "", **data: Any
 ) -> None:
     """Turn a locked order round: what it waited for is over, and the compensations begin."""
     if callback := order.open_callback():
@@ -372,7 +361,7 @@ def compensate(order: Order, lease: Lease) -> None:
     A refund that is under way or keeps failing does not hold the pair: by then no new money can come in.
     """
     for undo in reversed(order.undo):
-        COMPENSATIONS[undo](order, lease)
+        COMPENSATIONS[Undo(undo)](order, lease)
     with lease.recording(State.COMPENSATING, last=False) as order:
         left = list(order.undo)
     if left:
@@ -438,7 +427,7 @@ def release_pair(order: Order, lease: Lease) -> None:
     with lease.recording(State.COMPENSATING, last=False) as order:
         if order.payment_may_still_come():
             raise Transient("New money could still come in; the pair is held.")
-        Pair.objects.filter(pk=order.pair_id).update(state=PairState.ON_SALE)
+        order.set_pair(PairState.ON_SALE)
         order.pair = None
         order.undone(Undo.RELEASE_PAIR)
         order.record("pair released", actor=Actor.WORKER, attempt=lease.work.attempts, pair=order.pair_number)

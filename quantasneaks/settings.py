@@ -38,7 +38,7 @@ SHORTEST_SECRET = 50  # characters; what `check --deploy` asks for
 
 def secret(name: str, *, prefix: str = "") -> str:
     """A secret from the environment; the demo makes and keeps one where none is given."""
-    given = env.str(name, "")
+    given: str = env.str(name, "")
     if given or not DEMO:
         return given
     return DATA_DIR.secret(name.lower(), prefix)
@@ -92,7 +92,7 @@ PAYMENT_PAGE_MINIMUM = timedelta(0) if PAYLAB else timedelta(minutes=31)
 # An HTTP carrier (the demo's ParcelLab or your gateway to a real one); empty: staff write the label by hand.
 CARRIER_API_BASE = env.str("CARRIER_API_BASE", f"{INTERNAL_URL}/parcellab" if DEMO else "").rstrip("/")
 CARRIER_API_KEY = secret("CARRIER_API_KEY", prefix="pl_")
-PARCELLAB = CARRIER_API_BASE == f"{INTERNAL_URL}/parcellab"
+PARCELLAB = f"{INTERNAL_URL}/parcellab" == CARRIER_API_BASE
 
 # --- unsafe production settings fail here, by name -----------------------------------------------
 if not DEMO:

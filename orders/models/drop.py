@@ -30,9 +30,13 @@ class Drop(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="drop_closes_after_it_opens", condition=models.Q(closes_at__gt=models.F("opens_at"))),
+            models.CheckConstraint(
+                name="drop_closes_after_it_opens", condition=models.Q(closes_at__gt=models.F("opens_at"))
+            ),
             models.CheckConstraint(name="drop_price_is_positive", condition=models.Q(price__gt=0)),
-            models.CheckConstraint(name="drop_currency_is_lower_case", condition=models.Q(currency__regex="^[a-z]{3}$")),
+            models.CheckConstraint(
+                name="drop_currency_is_lower_case", condition=models.Q(currency__regex="^[a-z]{3}$")
+            ),
         ]
 
     def __str__(self) -> str:

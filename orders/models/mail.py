@@ -16,7 +16,9 @@ class Mail(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.CheckConstraint(name="mail_kind_is_known", condition=models.Q(kind__in=[step.value for step in MAILS])),
+            models.CheckConstraint(
+                name="mail_kind_is_known", condition=models.Q(kind__in=[step.value for step in MAILS])
+            ),
         ]
 
     def __str__(self) -> str:

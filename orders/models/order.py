@@ -14,7 +14,7 @@ from orders.models.callback import Callback
 from orders.models.drop import Drop, Pair
 from orders.models.event import Event
 from orders.payments.provider import PaymentState
-from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, Resolution, State, Undo, Wait
+from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Undo, Wait
 
 if TYPE_CHECKING:
     from orders.risk.score import Score
@@ -111,7 +111,9 @@ class Order(models.Model):
                 name="order_compensated_means_nothing_left_to_undo",
                 condition=~models.Q(state=State.COMPENSATED) | models.Q(undo=[]),
             ),
-            models.CheckConstraint(name="order_score_in_range", condition=models.Q(score__isnull=True) | models.Q(score__lte=99)),
+            models.CheckConstraint(
+                name="order_score_in_range", condition=models.Q(score__isnull=True) | models.Q(score__lte=99)
+            ),
             models.UniqueConstraint(name="one_order_per_pair", fields=["pair"], condition=models.Q(pair__isnull=False)),
             models.UniqueConstraint(
                 name="one_live_order_per_customer_and_drop",
@@ -167,6 +169,11 @@ class Order(models.Model):
         """Is there a page that the provider has not yet called closed?"""
         return Undo.RETURN_MONEY in self.undo and self.payment.state in (PaymentState.UNOPENED, PaymentState.OPEN)
 
+    def set_pair(self, state: PairState) -> None:
+        """Its pair is sold, or free again."""
+        assert self.pair_id is not None
+        Pair.objects.filter(pk=self.pair_id).update(state=state)
+
     def take_score(self, score: "Score") -> None:
         self.score, self.level, self.reasons = score.score, score.level, score.reasons
         self.features, self.score_degraded = score.features, score.degraded
@@ -209,4 +216,6 @@ class Order(models.Model):
 
     def address(self) -> Mapping[str, str]:
         """Where the parcel goes."""
-        return {name: getattr(self, name) for name in ("name", "line1", "line2", "city", "postcode", "country", "phone")}
+        return {
+            name: getattr(self, name) for name in ("name", "line1", "line2", "city", "postcode", "country", "phone")
+        }

@@ -13,7 +13,9 @@ class Payment(models.Model):
     order = models.OneToOneField("orders.Order", on_delete=models.CASCADE, related_name="payment")
     amount = models.PositiveIntegerField(help_text="Minor units.")
     currency = models.CharField(max_length=3)
-    expires_at = models.DateTimeField(help_text="When the hosted page closes; part of the request, so it never changes.")
+    expires_at = models.DateTimeField(
+        help_text="When the hosted page closes; part of the request, so it never changes."
+    )
     session_ref = models.CharField(max_length=255, blank=True, default="")
     url = models.URLField(max_length=2000, blank=True, default="")
     intent_ref = models.CharField(max_length=255, blank=True, default="")

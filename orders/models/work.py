@@ -22,7 +22,9 @@ class Work(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="Begun runs; names the holder of the lease.")
     crashes = models.PositiveIntegerField(default=0, help_text="Runs that never came back.")
     started_at = models.DateTimeField(null=True, help_text="Set while a worker runs the step.")
-    parked_at = models.DateTimeField(null=True, help_text="Given up until staff retry it: it crashed its worker each time.")
+    parked_at = models.DateTimeField(
+        null=True, help_text="Given up until staff retry it: it crashed its worker each time."
+    )
     last_error = models.CharField(max_length=500, blank=True, default="")
 
     objects = WorkQuerySet.as_manager()

@@ -46,7 +46,7 @@ def receive(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def note(event: ProviderEvent, body: str) -> None:
     """Keep the event, once, and have a worker look at its order."""
-    order = Order.objects.select_related("payment").filter(number=event.order_number).first()
+    order = Order.objects.select_related("payment").filter(number=event.order_number or 0).first()
     fields: dict[str, Any] = {
         "type": event.type,
         "ref": event.ref,
