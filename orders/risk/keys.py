@@ -1,0 +1,51 @@
+"""Keyed hashes of what links orders. The pepper is not in the database, so a dump cannot be turned back.
+
+A key of two parts begins with the hash of the wider one: everything of one private domain, or of one house number in
+its postcode, is a range of the same index.
+"""
+
+import hashlib
+import hmac
+import re
+
+from django.conf import settings
+
+from orders.risk.mailboxes import registrable
+from orders.risk.postal import Place
+from quantasneaks.addresses import network
+
+KEY = 32  # hexadecimal digits
+WIDER = 12  # of these, for the wider part
+SUBSCRIBER = 8  # last digits of a phone number: its prefix is written in many ways (+49, 0049, 0)
+SHORTEST_PHONE = 6
+
+
+def digest(kind: str, value: str, size: int = KEY) -> str:
+    return hmac.new(settings.RISK_PEPPER, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()[:size]
+
+
+def ip_key(address: str) -> str:
+    """The IPv4 address, or the IPv6 /64 that one person has."""
+    return digest("ip", network(address, v4=32, v6=64))
+
+
+def net_key(address: str) -> str:
+    return digest("net", network(address, v4=24, v6=48))
+
+
+def email_key(customer_key: str) -> str:
+    """Of the canonical mailbox, see orders.customers."""
+    domain = registrable(customer_key.rpartition("@")[2])
+    return digest("domain", domain, WIDER) + digest("mailbox", customer_key, KEY - WIDER)
+
+
+def address_key(place: Place) -> str:
+    return digest("block", place.block, WIDER) + digest("street", place.street, KEY - WIDER)
+
+
+def phone_key(phone: str, country: str) -> str:
+    """Of the subscriber's digits within the country; empty for none or a stopgap such as 000000."""
+    digits = re.sub(r"\D", "", phone)[-SUBSCRIBER:]
+    if len(digits) < SHORTEST_PHONE or len(set(digits)) == 1:
+        return ""
+    return digest("phone", f"{country.upper()}:{digits}")

@@ -1,0 +1,141 @@
+"""The orders of one sale that have something in common with given ones: read at once, by index, and counted here.
+
+One query, whether for one order or for hundreds. It reads as many rows as there are neighbours, and the rest of the
+sale not at all.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.db import connection
+
+from orders.models import ClaimSignals
+from orders.risk.keys import WIDER
+from orders.risk.mailboxes import private_domain
+from orders.risk.postal import Place, place
+
+# Whoever shares an IP address shares its network, so that one arm finds both. "g" follows the last hexadecimal digit:
+# from a prefix to the prefix with it is everything that begins with the prefix.
+FIND = """
+SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key,
+       o.customer_key, o.state, o.score, o.line1, o.line2, o.postcode, o.country
+FROM orders_claimsignals s JOIN orders_order o ON o.number = s.order_id
+WHERE s.at <= %(now)s AND s.id IN (
+    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = ANY(%(nets)s)
+    UNION
+    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND phone_key = ANY(%(phones)s) AND phone_key <> ''
+    UNION
+    SELECT a.id FROM unnest(%(blocks)s) AS prefix
+    JOIN orders_claimsignals a ON a.drop_id = %(drop)s AND a.address_key >= prefix AND a.address_key < prefix || 'g'
+    UNION
+    SELECT e.id FROM unnest(%(mailboxes)s) AS prefix
+    JOIN orders_claimsignals e ON e.email_key >= prefix AND e.email_key < prefix || 'g' AND e.drop_id = %(drop)s
+)
+ORDER BY s.at, s.order_id
+"""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    number: int
+    at: datetime
+    ip: str
+    net: str
+    mailbox: str
+    address: str
+    phone: str
+    customer_key: str
+    state: str
+    score: int | None
+    line1: str
+    line2: str
+    postcode: str
+    country: str
+
+    @property
+    def domain(self) -> str:
+        return self.mailbox[:WIDER] if private_domain(self.customer_key) else ""
+
+    @property
+    def block(self) -> str:
+        return self.address[:WIDER]
+
+    @cached_property
+    def place(self) -> Place:
+        return place(line1=self.line1, line2=self.line2, postcode=self.postcode, country=self.country)
+
+
+@dataclass
+class Group:
+    """Orders that share one key, in the order of their claims. A customer who comes back counts once."""
+
+    members: list[Neighbour] = field(default_factory=list)
+    last_claims: dict[str, datetime] = field(default_factory=dict)
+    times: list[datetime] = field(default_factory=list)
+
+    def add(self, neighbour: Neighbour) -> None:
+        self.members.append(neighbour)
+        self.last_claims[neighbour.mailbox] = neighbour.at
+
+    def close(self) -> None:
+        self.times = sorted(self.last_claims.values())
+
+    @property
+    def customers(self) -> int:
+        return len(self.last_claims)
+
+    def densest(self, at: datetime, span: timedelta) -> int:
+        """Customers within `span` before or after this moment, whichever are more; an order counts itself."""
+        before = bisect_right(self.times, at) - bisect_left(self.times, at - span)
+        after = bisect_right(self.times, at + span) - bisect_left(self.times, at)
+        return max(1, before, after)
+
+    def rank(self, number: int) -> int:
+        """Which member of the group this order was, from 1 on."""
+        return next((rank for rank, member in enumerate(self.members, start=1) if member.number == number), 0)
+
+
+KINDS = ("ip", "net", "domain", "block", "phone", "mailbox")
+
+
+class Neighbours:
+    """Groups by kind and key."""
+
+    def __init__(self, found: Iterable[Neighbour]) -> None:
+        self.groups: dict[str, dict[str, Group]] = {kind: defaultdict(Group) for kind in KINDS}
+        for neighbour in found:
+            for kind, groups in self.groups.items():
+                if key := getattr(neighbour, kind):
+                    groups[key].add(neighbour)
+        for groups in self.groups.values():
+            for group in groups.values():
+                group.close()
+
+    def group(self, kind: str, key: str) -> Group:
+        return self.groups[kind][key]
+
+
+def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> Neighbours:
+    """Who shares a network, a phone, a house number or a private mail domain with these, as known at `now`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            FIND,
+            {
+                "drop": drop_id,
+                "now": now,
+                "nets": list({each.net_key for each in signals}),
+                "phones": list({each.phone_key for each in signals} - {""}),
+                "blocks": list({each.address_key[:WIDER] for each in signals}),
+                "mailboxes": list({mailbox_range(each) for each in signals}),
+            },
+        )
+        return Neighbours(Neighbour(*row) for row in cursor)
+
+
+def mailbox_range(signals: ClaimSignals) -> str:
+    """Of a private domain all mailboxes, of a public one this mailbox only."""
+    return signals.email_key[:WIDER] if private_domain(signals.order.customer_key) else signals.email_key

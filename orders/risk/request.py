@@ -1,0 +1,43 @@
+"""What a claim's request shows of its sender."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from quantasneaks.addresses import client_address
+
+MOST_HEADERS = 40
+LONGEST_NAME = 60
+LONGEST_VALUE = 300
+LONGEST_WAIT = 24 * 60 * 60 * 1000  # ms; a page older than a day says nothing
+# Only these keep their value. Any other header may be a secret (a cookie, a token) or the path of somebody's order
+# (Referer): that it was there, and where, is enough.
+BROWSERS_SEND = """
+accept accept-charset accept-encoding accept-language cache-control connection content-type dnt pragma priority
+sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-gpc te
+upgrade-insecure-requests user-agent x-requested-with
+"""
+HARMLESS = frozenset(BROWSERS_SEND.split())
+SECRET = frozenset({"cookie", "authorization", "proxy-authorization"})
+
+
+def read_signals(request: HttpRequest, *, page_to_submit_ms: int | None, honeypot: bool) -> dict[str, Any]:
+    """The raw signals of a claim: ip, headers as [[name, value], ...] in their order, page_to_submit_ms, honeypot."""
+    headers = [
+        [plain(name, LONGEST_NAME), plain(value, LONGEST_VALUE) if name.lower() in HARMLESS else ""]
+        for name, value in request.headers.items()
+        if value and name.lower() not in SECRET
+    ]
+    if page_to_submit_ms is not None and not 0 <= page_to_submit_ms <= LONGEST_WAIT:
+        page_to_submit_ms = None
+    return {
+        "ip": client_address(request),
+        "headers": headers[:MOST_HEADERS],
+        "page_to_submit_ms": page_to_submit_ms,
+        "honeypot": bool(honeypot),
+    }
+
+
+def plain(text: str, longest: int) -> str:
+    """PostgreSQL's JSON knows no NUL."""
+    return text.replace("\0", "")[:longest]

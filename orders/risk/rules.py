@@ -1,0 +1,101 @@
+"""The model behind the score: rules with weights that a person can read, until one is trained.
+
+The contributions of an order's features are added to a base; the sum is the logit. Each rule is a line through a few
+points, flat beyond its ends, so no feature alone runs away, and more of it never lowers the score (except likeness,
+where more is better). Missing features contribute nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a model thinks: `contributions` (the base included) add up to `logit`."""
+
+    logit: float
+    contributions: Mapping[str, float]
+
+    @property
+    def probability(self) -> float:
+        return 1 / (1 + math.exp(-self.logit))
+
+
+class RiskModel(Protocol):
+    """Anything that turns features into an assessment; it decides nothing."""
+
+    def assess(self, features: Mapping[str, float | None]) -> Assessment: ...
+
+    def explain(self, feature: str, value: float) -> str: ...
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a feature's value adds to the logit, and how a reviewer is told."""
+
+    points: Points
+    text: str
+
+    def contribution(self, value: float) -> float:
+        (first, lowest), (last, highest) = self.points[0], self.points[-1]
+        if value <= first:
+            return lowest
+        if value >= last:
+            return highest
+        for (left, low), (right, high) in pairwise(self.points):
+            if value <= right:
+                return low + (high - low) * (value - left) / (right - left)
+        raise AssertionError("the points are sorted")
+
+
+# An order about which nothing is known scores 2.
+BASE = -3.8
+
+# One IP address or network is shared by halls, offices and carriers: all of these rules together add 4.2 at most,
+# which is a low score still. It takes something else beside them.
+RULES: dict[str, Rule] = {
+    "ip_1m": Rule(((2, 0), (10, 0.2)), "{n} customers from one IP address within a minute"),
+    "ip_10m": Rule(((3, 0), (6, 0.2), (20, 0.5)), "{n} customers from one IP address in 10 minutes"),
+    "ip_sale": Rule(((3, 0), (5, 0.3), (10, 0.7), (20, 1.0), (50, 1.3)), "{n} customers from one IP address"),
+    "net_10s": Rule(((3, 0), (10, 0.2)), "{n} customers from one network within 10 seconds"),
+    "net_10m": Rule(((3, 0), (8, 0.3), (20, 0.6)), "{n} customers from one network in 10 minutes"),
+    "net_sale": Rule(((3, 0), (10, 0.5), (20, 0.9), (50, 1.2)), "{n} customers from one network"),
+    "attempts_10m": Rule(((15, 0), (60, 0.2)), "{n} claims from one IP address in 10 minutes"),
+    # Families and flat-sharers are two or three.
+    "address_sale": Rule(
+        ((1, 0), (2, 0.1), (3, 0.4), (5, 1.5), (10, 3.0), (50, 4.8)), "{n} customers at one address, in any spelling"
+    ),
+    "phone_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers with one phone"),
+    # A family's or a small firm's own domain has a few.
+    "email_domain": Rule(
+        ((2, 0), (5, 0.5), (10, 1.2), (20, 1.8), (50, 2.4)), "{n} customers with mailboxes of one private domain"
+    ),
+    "email_orders": Rule(((2, 0), (5, 0.4)), "{n} orders from one mailbox"),
+    "email_disposable": Rule(((0, 0), (1, 1.4)), "throw-away e-mail address"),
+    "email_digits": Rule(((0.3, 0), (0.7, 0.3)), "the e-mail address is {percent} digits"),
+    "email_entropy": Rule(((3.4, 0), (4.0, 0.2)), "the e-mail address looks random"),
+    "email_likeness": Rule(((0.4, 0), (0.9, -0.3)), "the e-mail address resembles the name"),
+    # Seconds. Autofill takes a person three to eight of them.
+    "page_to_submit": Rule(((1, 1.8), (3, 1.2), (8, 0.5), (15, 0)), "form sent {n} s after the page was loaded"),
+    "script_client": Rule(((0, 0), (1, 1.5)), "sent by a program, not by a browser"),
+    "headers_missing": Rule(((0, 0), (2, 1.0)), "headers that every browser sends are missing"),
+    "honeypot": Rule(((0, 0), (1, 2.5)), "a field that people cannot see was filled"),
+}
+
+
+class WeightedRules:
+    """The rules above as a model."""
+
+    def assess(self, features: Mapping[str, float | None]) -> Assessment:
+        contributions = {"base": BASE} | {
+            name: rule.contribution(value) for name, rule in RULES.items() if (value := features.get(name)) is not None
+        }
+        return Assessment(logit=math.fsum(contributions.values()), contributions=contributions)
+
+    def explain(self, feature: str, value: float) -> str:
+        return RULES[feature].text.format(n=f"{value:.3g}", percent=f"{value:.0%}")

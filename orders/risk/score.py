@@ -1,0 +1,126 @@
+"""An order's score: how likely it is a reseller's, and why. It informs a person; it decides nothing."""
+
+import logging
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import InterfaceError, OperationalError
+
+from orders.models import Order
+from orders.risk import neighbours
+from orders.risk.features import Features, features_of
+from orders.risk.rules import RiskModel, WeightedRules
+from orders.states import CANCELLABLE, Level
+
+logger = logging.getLogger(__name__)
+
+MEDIUM, HIGH = 65, 75
+HIGHEST = 99
+REASONS = 3
+NEUTRAL = 50  # of a score that could not be made
+
+# An order is scored again when a group it belongs to reaches one of these sizes: the steps grow with the group, so
+# that all orders of a sale together cause about three more scores each, not one for each pair of them.
+GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
+LINKS = ("ip", "net", "domain", "block", "phone")
+
+MODEL: RiskModel = WeightedRules()
+
+
+@dataclass(frozen=True)
+class Score:
+    """0 to 99 with its level, the three strongest reasons, and the features that it saw."""
+
+    score: int
+    level: Level
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+    features: Features = field(default_factory=dict)
+    degraded: bool = False
+
+
+def level_of(score: int) -> Level:
+    """low < 65 <= medium < 75 <= high."""
+    return Level.HIGH if score >= HIGH else Level.MEDIUM if score >= MEDIUM else Level.LOW
+
+
+def score_order(order: Order, now: datetime) -> Score:
+    """The order's score from everything known at `now`.
+
+    A scorer that fails never blocks an order: its score is then a neutral stand-in, marked as degraded. Only a lost
+    database (OperationalError, InterfaceError) is the caller's, who could not save the score either and tries again.
+    """
+    try:
+        return assess(features_of([order], now)[order.number])
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        report(error, order)
+        return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True)
+
+
+def rescore_linked(order: Order, now: datetime) -> list[tuple[int, Score]]:
+    """Undecided orders that this one is linked with, by number, with their new scores where these changed.
+
+    An operator's first orders look innocent until the others come. Linked is who shares an address, a phone, a
+    private mail domain, an IP address or a network, and only when this order is the one that brings the group to a
+    size in GROWTH. Five queries at most, however many orders. Fails like score_order: then nobody is scored again.
+    """
+    try:
+        linked = grown_groups(order, now)
+        if not linked:
+            return []
+        siblings = list(
+            Order.objects.filter(number__in=linked, state__in=CANCELLABLE, score__isnull=False)
+            .select_related("signals")
+            .order_by("number")
+        )
+        features = features_of(siblings, now)
+        scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
+        return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        report(error, order)
+        return []
+
+
+def grown_groups(order: Order, now: datetime) -> set[int]:
+    """The other orders of those groups that this order brought to a size in GROWTH."""
+    signals = getattr(order, "signals", None)
+    if signals is None:
+        return set()
+    around = neighbours.find([signals], drop_id=order.drop_id, now=now)
+    linked: set[int] = set()
+    for kind in LINKS:
+        for group in around.groups[kind].values():
+            if group.rank(order.number) in GROWTH:
+                linked.update(member.number for member in group.members)
+    return linked - {order.number}
+
+
+def assess(features: Features) -> Score:
+    """The model's opinion in the words of the desk."""
+    assessment = MODEL.assess(features)
+    score = round(HIGHEST * assessment.probability)
+    strongest = sorted(
+        ((name, value) for name, value in assessment.contributions.items() if value and name in features),
+        key=lambda item: -abs(item[1]),
+    )
+    reasons = [
+        {
+            "feature": name,
+            "value": round(features[name] or 0.0, 3),
+            "contribution": round(contribution, 3),
+            "text": MODEL.explain(name, features[name] or 0.0),
+        }
+        for name, contribution in strongest[:REASONS]
+    ]
+    return Score(score=score, level=level_of(score), reasons=reasons, features=features)
+
+
+def report(error: Exception, order: Order) -> None:
+    """Type and place only: a message or a traceback could quote the customer."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("order %s not scored: %s at %s:%s", order.number, type(error).__name__, where.name, where.lineno)
