@@ -1,0 +1,56 @@
+"""Newer code finishes the orders of every release: whatever state they were in when the shop was updated."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.db import connection
+
+from orders.audit import audit
+from orders.models import Order
+from orders.states import FINAL, Outcome, State
+from quantasneaks.embedded import POSTGRES_BIN
+from tests.life import approve, later, settle, strangers  # noqa: F401
+
+RELEASES = Path(__file__).parent / "releases"
+SHOP_ID = "release-dump"
+DUMPS = sorted(RELEASES.glob("*.sql"))
+
+
+def load(dump: Path) -> None:
+    """Put the test database back to what that release left, then migrate it as a deployment does."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    name, host = connection.settings_dict["NAME"], connection.settings_dict["HOST"]
+    psql = [str(POSTGRES_BIN / "psql"), "-h", host, "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q", "-d", name]
+    subprocess.run([*psql, "-f", str(dump)], check=True, capture_output=True)
+    connection.close()
+    call_command("migrate", verbosity=0)
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("strangers")
+def test_todays_code_finishes_the_orders_of(dump, settings):
+    settings.SHOP_ID = SHOP_ID
+    load(dump)
+    before = dict(Order.objects.values_list("number", "state"))
+    assert set(before.values()) == set(State)
+
+    settle()
+    for order in Order.objects.filter(state=State.AWAITING_APPROVAL):
+        approve(order)
+    later(django_settings.PAYMENT_TIMEOUT + timedelta(minutes=2))
+    settle()
+
+    after = {order.number: order for order in Order.objects.all()}
+    assert set(after) == set(before)
+    assert {order.state for order in after.values()} <= set(FINAL)
+    for number, state in before.items():
+        if state in (State.AWAITING_APPROVAL, State.APPROVED):
+            assert after[number].state == State.SHIPPED
+        if state == State.AWAITING_PAYMENT:
+            assert after[number].outcome == Outcome.PAYMENT_TIMEOUT
+    assert audit().violations == []
