@@ -6,3 +6,6 @@ class PayLabConfig(AppConfig):
 
     name = "orders.payments.paylab"
     label = "paylab"
+
+    def ready(self) -> None:
+        from orders.payments.paylab import checks  # noqa: F401  # registers the system check

@@ -1,0 +1,81 @@
+"""The test cards. A new behaviour is a new line in this table."""
+
+from dataclasses import dataclass
+
+from django.utils.crypto import salted_hmac
+
+
+@dataclass(frozen=True)
+class Decline:
+    """Why a bank says no: Stripe's codes, and the text for the customer."""
+
+    code: str
+    decline_code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Card:
+    number: str
+    brand: str
+    does: str  # what the page tells its reader
+    decline: Decline | None = None
+
+    @property
+    def last4(self) -> str:
+        return self.number[-4:]
+
+    @property
+    def grouped(self) -> str:
+        """As it is embossed on a card."""
+        return " ".join(self.number[i : i + 4] for i in range(0, len(self.number), 4))
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells that two payments used the same card, without telling which card."""
+        return salted_hmac("paylab.card", self.number, algorithm="sha256").hexdigest()[:16]
+
+
+CARDS = {
+    card.number: card
+    for card in (
+        Card("4242424242424242", "visa", "Pays."),
+        Card(
+            "4000000000000002",
+            "visa",
+            "Is declined by the bank.",
+            Decline("card_declined", "generic_decline", "The bank declined this card."),
+        ),
+        Card(
+            "4000000000009995",
+            "visa",
+            "Has insufficient funds.",
+            Decline("card_declined", "insufficient_funds", "There is not enough money on this card."),
+        ),
+    )
+}
+
+
+class UnusableCard(Exception):
+    """Not a card that can be tried; the text is for the customer."""
+
+
+def find(typed: str) -> Card:
+    """The test card with this number, as somebody may type it. Raises UnusableCard."""
+    number = typed.translate({ord(" "): None, ord("-"): None, ord("\u00a0"): None})
+    if not number:
+        raise UnusableCard("Please type a card number.")
+    if not (number.isascii() and number.isdigit() and 12 <= len(number) <= 19):
+        raise UnusableCard("A card number has 12 to 19 digits.")
+    if not passes_luhn(number):
+        raise UnusableCard("This card number is not right. Is there a typing mistake?")
+    try:
+        return CARDS[number]
+    except KeyError:
+        raise UnusableCard("PayLab takes only the test cards on this page. This number was not kept.") from None
+
+
+def passes_luhn(number: str) -> bool:
+    """The check digit of ISO/IEC 7812-1."""
+    digits = [int(digit) for digit in reversed(number)]
+    return sum(digits[0::2] + [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]) % 10 == 0

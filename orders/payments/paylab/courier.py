@@ -1,0 +1,148 @@
+"""Delivers events to the shop: milliseconds after the commit, again and again until they are accepted.
+
+An event's row is claimed by moving its next attempt ahead, so a second courier passes it by, and one that died leaves
+it to be taken up again. No transaction is open while HTTP is under way.
+"""
+
+import hashlib
+import hmac
+import json
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from types import FrameType
+
+import httpx
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from orders import clock
+from orders.payments.paylab.books import CHANNEL, end_what_is_due
+from orders.payments.paylab.models import Event, IdempotencyKey
+from orders.payments.paylab.objects import event_json
+
+log = structlog.get_logger("paylab")
+
+AT_ONCE = 8  # deliveries under way
+PATIENCE = 10.0  # seconds for an answer
+HELD = timedelta(seconds=30)  # longer than a delivery can take; then another courier may try
+FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(days=3)
+KEEP_KEYS, KEEP_EVENTS = timedelta(hours=24), timedelta(days=30)
+POLL = 1.0  # seconds between looks for what is due, bell or not
+TIDY = 3600.0  # seconds between purges
+
+
+def sign(body: str, *, at: int) -> str:
+    """The `Stripe-Signature` header: HMAC-SHA256 of time and body.
+
+    https://docs.stripe.com/webhooks#verify-manually
+    """
+    mac = hmac.new(settings.PAYLAB_WEBHOOK_SECRET.encode(), f"{at}.{body}".encode(), hashlib.sha256)
+    return f"t={at},v1={mac.hexdigest()}"
+
+
+class Courier:
+    """One delivering process. `run` ends after `stop`, at the latest a delivery's patience later."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.tidied = -TIDY
+        self.http = httpx.Client(timeout=PATIENCE, trust_env=False)  # no proxy between us and the shop
+        self.hands = ThreadPoolExecutor(AT_ONCE)
+
+    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        self.stopped.set()
+
+    def run(self) -> None:
+        """Deliver until stopped; a database that goes away is waited for."""
+        while not self.stopped.is_set():
+            try:
+                self.listen()
+            except (OperationalError, InterfaceError, psycopg.OperationalError) as error:
+                log.warning("courier lost the database", cause=type(error).__name__)
+                connection.close()
+                self.stopped.wait(random.uniform(0.2, 1))  # noqa: S311  # not a secret
+        self.hands.shutdown()
+        self.http.close()
+
+    def listen(self) -> None:
+        """Wake by the bell or once a second, and work off what is due."""
+        # A connection of its own: notifications that arrive while others use it would be lost.
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as bell:
+            bell.execute(f"LISTEN {CHANNEL}")
+            log.info("courier ready")
+            while not self.stopped.is_set():
+                end_what_is_due()
+                while not self.stopped.is_set() and self.deliver_due():
+                    pass
+                self.tidy()
+                for _ in bell.notifies(timeout=POLL, stop_after=1):
+                    pass
+
+    def deliver_due(self) -> int:
+        """Deliver one batch of due events. Returns how many were tried."""
+        events = claim()
+        for event, accepted in zip(events, self.hands.map(self.post, events), strict=True):
+            note(event, accepted=accepted)
+        return len(events)
+
+    def post(self, event: Event) -> bool:
+        """One attempt. Only a 2xx counts."""
+        body = json.dumps(event_json(event))
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (PayLab)",
+            "Stripe-Signature": sign(body, at=int(time.time())),
+        }
+        try:
+            return self.http.post(f"{settings.INTERNAL_URL}/webhooks/stripe/", content=body, headers=headers).is_success
+        except httpx.HTTPError:
+            return False
+
+    def tidy(self) -> None:
+        """Now and then, forget what nobody may ask for any more."""
+        if time.monotonic() - self.tidied < TIDY:
+            return
+        now = clock.now()
+        IdempotencyKey.objects.filter(created__lt=now - KEEP_KEYS).delete()
+        Event.objects.filter(created__lt=now - KEEP_EVENTS, next_attempt_at__isnull=True).delete()
+        self.tidied = time.monotonic()
+
+
+def claim() -> Sequence[Event]:
+    """Take due events in hand; a courier beside this one gets others."""
+    with transaction.atomic():
+        now = clock.now()
+        due = Event.objects.due(now).order_by("next_attempt_at", "pk")
+        events = list(due.select_for_update(skip_locked=True)[:AT_ONCE])
+        for event in events:
+            event.attempts += 1
+            event.next_attempt_at = now + HELD
+        Event.objects.bulk_update(events, ["attempts", "next_attempt_at"])
+    return events
+
+
+def note(event: Event, *, accepted: bool) -> None:
+    """Remember how it went, unless the event is in other hands by now."""
+    now = clock.now()
+    in_hand = Event.objects.filter(pk=event.pk, attempts=event.attempts, delivered_at__isnull=True)
+    if accepted:
+        in_hand.update(delivered_at=now, next_attempt_at=None)
+    else:
+        again = next_attempt(event, now=now)
+        log.info("event not accepted", event_id=event.ref, attempt=event.attempts, given_up=again is None)
+        in_hand.update(next_attempt_at=again)
+
+
+def next_attempt(event: Event, *, now: datetime) -> datetime | None:
+    """Exponential backoff with jitter; None after three days."""
+    if now - event.created > GIVE_UP_AFTER:
+        return None
+    delay: timedelta = min(FIRST_DELAY * 2 ** min(event.attempts - 1, 20), LONGEST_DELAY)
+    return now + delay * random.uniform(0.5, 1)  # noqa: S311  # not a secret

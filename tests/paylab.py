@@ -1,0 +1,52 @@
+"""How the tests speak to PayLab: as any stranger would, with the official client and over real HTTP."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+
+VISA, DECLINED, POOR = "4242424242424242", "4000000000000002", "4000000000009995"
+
+
+@pytest.fixture
+def base(live_server: Any, settings: Any) -> str:
+    """Where the shop and PayLab run during the test."""
+    settings.INTERNAL_URL = settings.PUBLIC_URL = live_server.url
+    settings.PAYMENT_API_BASE = f"{live_server.url}/paylab"
+    return str(live_server.url)
+
+
+@pytest.fixture
+def client(base: str, settings: Any) -> stripe.StripeClient:
+    return stripe.StripeClient(settings.PAYLAB_API_KEY, base_addresses={"api": f"{base}/paylab"})
+
+
+def shoes(amount: int = 29900, **changes: Any) -> dict[str, Any]:
+    """The parameters of an ordinary page for held money."""
+    price = {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Shoes"}}
+    return {
+        "mode": "payment",
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "payment_intent_data": {"capture_method": "manual"},
+        "success_url": "https://shop.example/thanks",
+        "cancel_url": "https://shop.example/back",
+        "expires_at": int(time.time()) + 3600,
+        **changes,
+    }
+
+
+def pay(session: stripe.checkout.Session, card: str = VISA) -> httpx.Response:
+    """What a customer's browser sends."""
+    assert session.url
+    return httpx.post(session.url, data={"card": card})
+
+
+def held(client: stripe.StripeClient, amount: int = 29900) -> str:
+    """A payment whose money is held; its reference."""
+    session = client.v1.checkout.sessions.create(shoes(amount))  # type: ignore[arg-type]
+    assert pay(session).status_code == 303
+    intent = client.v1.checkout.sessions.retrieve(session.id).payment_intent
+    assert isinstance(intent, str)
+    return intent
