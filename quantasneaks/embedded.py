@@ -75,7 +75,10 @@ def prepare(data: DataDir) -> None:
 
 
 def _forget_reused_pid(pidfile: Path) -> None:
-    """After a power cut the file names a process id that by now another program may have; PostgreSQL would wait for it."""
+    """After a power cut the file names a process id that by now another program may have.
+
+    PostgreSQL would take that program for its predecessor and refuse to start.
+    """
     if pidfile.exists() and Path("/proc/self").exists():
         pid = pidfile.read_text().split("\n", 1)[0]
         command = Path(f"/proc/{pid}/cmdline")

@@ -13,7 +13,8 @@ from quantasneaks.paths import DataDir
 from quantasneaks.running.trouble import Trouble
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> str | None:
+    """Returns what sys.exit takes: nothing, or the one line that says why the shop cannot run."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantasneaks.settings")
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked_to_stop, leave)  # until the supervisor takes over
@@ -21,9 +22,7 @@ def main(arguments: list[str]) -> int:
         why = run(external="--external" in arguments)
     except Trouble as trouble:
         why = str(trouble)
-    if why:
-        print(f"quantasneaks: {why}", file=sys.stderr)
-    return 1 if why else 0
+    return f"quantasneaks: {why}" if why else None
 
 
 def leave(signum: int, frame: FrameType | None) -> None:

@@ -24,7 +24,11 @@ class Console:
             self.say(name, rest.decode(errors="replace"))
 
     def say(self, name: str, text: str) -> None:
+        self.show(f"{name:<{NAME_WIDTH}} | {text}\n")
+
+    def show(self, text: str) -> None:
         try:
-            print(f"{name:<{NAME_WIDTH}} | {text}", flush=True)
+            sys.stdout.write(text)
+            sys.stdout.flush()
         except OSError:  # nobody reads any more (a closed pipe or terminal); the logs folder has it all
-            sys.stdout = open("/dev/null", "w")  # noqa: SIM115, PTH123  # for the rest of this process's life
+            sys.stdout = open("/dev/null", "w")  # noqa: SIM115  # for the rest of this process's life

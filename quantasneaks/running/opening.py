@@ -31,14 +31,15 @@ def open_shop(keeper: Keeper) -> None:
 def _open(keeper: Keeper) -> None:
     try:
         keeper.start(programs.servers())
-        _wait(_database, "PostgreSQL", keeper, within=READY_WITHIN if programs.embedded_database() else FAR_SERVER_WITHIN)
-        _wait(_broker, "Valkey", keeper, within=READY_WITHIN if programs.embedded_broker() else FAR_SERVER_WITHIN)
+        near, far = READY_WITHIN, FAR_SERVER_WITHIN
+        _wait(_database, "PostgreSQL", keeper, within=near if programs.embedded_database() else far)
+        _wait(_broker, "Valkey", keeper, within=near if programs.embedded_broker() else far)
         for program in programs.preparations():
             _run(program, keeper)
         keeper.start(programs.shop())
         _wait(_shop, "the shop", keeper, within=READY_WITHIN)
         keeper.console.say("shop", "ready")
-        _welcome()
+        keeper.console.show(_welcome())
     except Trouble as trouble:
         keeper.fail(str(trouble))
     except Exception as error:  # a mistake of ours: the shop is not open, so it must not look as if it were
@@ -99,7 +100,7 @@ def _shop() -> str:
     return "" if answer.get("status") == "ready" else f"/readyz says {json.dumps(answer)}"
 
 
-def _welcome() -> None:
+def _welcome() -> str:
     lines = [
         "",
         f"  Shop         {settings.PUBLIC_URL}/",
@@ -110,4 +111,4 @@ def _welcome() -> None:
     ]
     if settings.DEMO:
         lines[-1:] = ["", f"  Log in as staff, staff2 or admin (Flower: ops), password  {settings.STAFF_PASSWORD}", ""]
-    print("\n".join(lines), flush=True)
+    return "\n".join([*lines, ""])

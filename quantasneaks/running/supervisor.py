@@ -128,7 +128,7 @@ def _config(groups: Mapping[str, Sequence[Program]], logs: Path) -> configparser
         "logfile": _escape(logs / "supervisor.log"),
         "logfile_maxbytes": "1MB",
         "logfile_backups": "1",
-        "pidfile": "/dev/null",
+        "pidfile": _escape(logs / "supervisor.pid"),  # it is deleted at the end, so a file of ours
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }
     for priority, (group, programs) in enumerate(groups.items()):
