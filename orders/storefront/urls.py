@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+"""The customer's addresses. An order's id is any text here, so that a malformed one is answered by its own view."""
+
+from django.urls import path
+
+from orders.storefront import views
 
 app_name = "orders"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.landing, name="landing"),
+    path("orders/", views.claim, name="claim"),
+    path("orders/<str:order_id>/", views.status_page, name="status"),
+    path("orders/<str:order_id>/status", views.status, name="status_json"),
+    path("orders/<str:order_id>/cancel", views.cancel, name="cancel"),
+]

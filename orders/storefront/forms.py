@@ -1,0 +1,104 @@
+"""The claim form: the same fields and rules for a browser's form and for JSON."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db.models import Field
+
+from orders.claims import Claim
+from orders.customers import customer_key
+from orders.models import Drop, Order
+from orders.storefront.countries import COUNTRIES
+
+PHONE = re.compile(r"\+?[0-9 ()./-]*")
+FEWEST_DIGITS = 5
+
+
+def longest(field: str) -> int:
+    """As long as its column."""
+    column = Order._meta.get_field(field)
+    assert isinstance(column, Field)
+    assert column.max_length is not None
+    return column.max_length
+
+
+class Words(forms.CharField):
+    """One line of text: trimmed, its white space evened out, no control characters that could forge a mail's header."""
+
+    def __init__(self, field: str, **options: Any) -> None:
+        super().__init__(max_length=longest(field), **options)
+
+    def to_python(self, value: str | None) -> str:
+        text = (value or "").strip()
+        if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in text):
+            raise forms.ValidationError("Please write this on one line, without control characters.")
+        return " ".join(text.split())
+
+
+class ClaimForm(forms.Form):
+    """A claim on a pair of this drop."""
+
+    size = forms.DecimalField(
+        max_digits=3,
+        decimal_places=1,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "max_digits", "max_decimal_places", "max_whole_digits"), "Please choose a size."
+        ),
+    )
+    email = forms.EmailField(
+        max_length=longest("email"),
+        error_messages={"invalid": "Please check this address, as in you@example.com."},
+    )
+    name = Words("name")
+    line1 = Words("line1")
+    line2 = Words("line2", required=False)
+    city = Words("city")
+    postcode = Words("postcode")
+    country = Words("country", error_messages={"max_length": "Please choose a country."})
+    phone = Words("phone", required=False)
+
+    def __init__(self, claim: Mapping[str, str] | None, *, drop: Drop | None) -> None:
+        super().__init__(claim)
+        self.drop = drop
+
+    def clean_size(self) -> Decimal:
+        size: Decimal = self.cleaned_data["size"]
+        if self.drop and not self.drop.pairs.filter(size=size).exists():
+            raise forms.ValidationError("This drop has no such size.")
+        return size
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if len(customer_key(email)) > longest("customer_key"):
+            raise forms.ValidationError("This address is too long for us.")
+        return email
+
+    def clean_country(self) -> str:
+        country: str = self.cleaned_data["country"].upper()
+        if country not in COUNTRIES:
+            raise forms.ValidationError("Please choose a country.")
+        return country
+
+    def clean_phone(self) -> str:
+        phone: str = self.cleaned_data["phone"]
+        if phone and not (PHONE.fullmatch(phone) and sum(letter.isdigit() for letter in phone) >= FEWEST_DIGITS):
+            raise forms.ValidationError("Please check this number, or leave it empty.")
+        return phone
+
+    def claim(self) -> Claim:
+        """What the customer typed, cleaned; call it on a valid form."""
+        return Claim(**self.cleaned_data)
+
+    def focus_first_error(self) -> None:
+        """The page comes back with the cursor where something is to be mended."""
+        for name, field in self.fields.items():
+            if name in self.errors:
+                field.widget.attrs["autofocus"] = True
+                return
+
+    def messages(self) -> dict[str, list[str]]:
+        return {name: [str(message) for message in messages] for name, messages in self.errors.items()}
