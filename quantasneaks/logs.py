@@ -69,6 +69,8 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat.schedulers": {"level": "WARNING"},
+            "flower": {"level": "WARNING"},
+            "flower.inspector": {"level": "ERROR"},  # it asks before the workers are there
             "httpx": {"level": "WARNING"},
             "stripe": {"level": "WARNING"},
         },

@@ -12,6 +12,11 @@ from django.core.exceptions import ImproperlyConfigured
 from quantasneaks.paths import DataDir
 from quantasneaks.running.trouble import Trouble
 
+NOT_NEWS = (  # warnings that are right elsewhere and only noise here
+    "ignore:No directory at",  # the demo serves its static files from the source tree
+    "ignore:You're running the worker with superuser privileges",
+)
+
 
 def main(arguments: list[str]) -> str | None:
     """Returns what sys.exit takes: nothing, or the one line that says why the shop cannot run."""
@@ -44,7 +49,7 @@ def run(*, external: bool) -> str:
         processes.adopt_orphans()
         try:
             prepare(data)
-            os.environ.update(QS_DATA_DIR=str(data.root), PYTHONUNBUFFERED="1")
+            os.environ.update(QS_DATA_DIR=str(data.root), PYTHONUNBUFFERED="1", PYTHONWARNINGS=",".join(NOT_NEWS))
             groups = {"servers": programs.servers(), "setup": programs.preparations(), "shop": programs.shop()}
             return supervisor.keep(groups, data.logs, opening.open_shop)
         finally:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from quantasneaks import embedded, probe
+from quantasneaks import checks, embedded, probe
 from quantasneaks.running import programs
 from quantasneaks.running.programs import Program
 from quantasneaks.running.supervisor import Keeper
@@ -86,10 +86,8 @@ def _database() -> str:
 
 
 def _broker() -> str:
-    url = f"unix://{settings.DATA_DIR.valkey_socket}" if programs.embedded_broker() else settings.REDIS_URL
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
-            client.ping()
+        checks.broker_client(2).ping()
     except redis.RedisError as error:
         return str(error)
     return ""

@@ -11,7 +11,7 @@ from django.conf import settings
 from quantasneaks import embedded
 
 MANAGE = (sys.executable, "manage.py")
-CELERY = (sys.executable, "-m", "celery", "-A", "quantasneaks")
+CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "quantasneaks")
 
 
 @dataclass(frozen=True)
