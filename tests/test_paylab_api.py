@@ -1,6 +1,7 @@
 """PayLab, driven by the official client as it is installed."""
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from stripe import InvalidRequestError, StripeClient
 
 from orders import clock
 from orders.payments.paylab import books
-from tests.paylab import DECLINED, POOR, VISA, base, client, held, pay, shoes
+from tests.paylab import DECLINED, POOR, VISA, at_once, base, client, held, pay, shoes
 
 __all__ = ["base", "client"]  # fixtures
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,7 +190,7 @@ def test_a_session_is_paid_or_it_expires_never_both(client: StripeClient) -> Non
             except InvalidRequestError:
                 seen["expired"] = False
 
-        run(customer, shop)
+        at_once(customer, shop)
         assert seen["paid"] != seen["expired"]
         after = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
         intent: Any = after.payment_intent
@@ -200,7 +201,7 @@ def test_a_session_is_paid_or_it_expires_never_both(client: StripeClient) -> Non
 def test_two_clicks_at_once_pay_once(client: StripeClient) -> None:
     session = client.v1.checkout.sessions.create(shoes())
     answers: list[int] = []
-    run(*[lambda: answers.append(pay(session).status_code) for _ in range(4)])
+    at_once(*[lambda: answers.append(pay(session).status_code) for _ in range(4)])
     assert answers == [303] * 4
     assert len(client.v1.payment_intents.list().data) == 1
 
@@ -210,13 +211,11 @@ def test_two_captures_and_a_cancel_at_once_have_one_effect(client: StripeClient)
     done: list[str] = []
 
     def attempt(act: Any) -> None:
-        try:
+        with suppress(InvalidRequestError):
             done.append(act(intent).status)
-        except InvalidRequestError:
-            pass
 
     intents = client.v1.payment_intents
-    run(*[lambda act=act: attempt(act) for act in (intents.capture, intents.cancel, intents.capture)])
+    at_once(*[lambda act=act: attempt(act) for act in (intents.capture, intents.cancel, intents.capture)])
     assert len(done) == 1
     assert intents.retrieve(intent).status == done[0]
 
@@ -367,11 +366,3 @@ def test_the_same_card_has_the_same_fingerprint(client: StripeClient) -> None:
     intents: Any = client.v1.payment_intents.list({"expand": ["data.latest_charge"]}).data
     poor, second, first = (intent.latest_charge.payment_method_details.card.fingerprint for intent in intents)
     assert first == second != poor
-
-
-def run(*acts: Any) -> None:
-    threads = [threading.Thread(target=act) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
