@@ -20,3 +20,7 @@ if apps.is_installed("orders.payments.paylab"):
     urlpatterns.append(path("paylab/", include("orders.payments.paylab.urls")))
 if apps.is_installed("orders.shipping.parcellab"):
     urlpatterns.append(path("parcellab/", include("orders.shipping.parcellab.urls")))
+
+handler400 = "orders.storefront.views.bad_request"
+handler404 = "orders.storefront.views.not_found"
+handler500 = "orders.storefront.views.server_error"
