@@ -1,4 +1,9 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from fulfillment import views
 
 app_name = "fulfillment"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.desk, name="desk"),
+    path("<order_id>/", views.review, name="review"),
+]

@@ -12,6 +12,7 @@ from typing import Any
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
 
 from quantasneaks.logs import logging_config
 from quantasneaks.paths import DataDir
@@ -72,7 +73,7 @@ WORKERS = env.int("QS_WORKERS", 2)  # worker processes
 CLAIM_RATE = env.int("QS_CLAIM_RATE", 60)  # claims a minute per client address; 0 turns it off
 TRUSTED_PROXIES = env.list("QS_TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
 METRICS_TOKEN = env.str("QS_METRICS_TOKEN", "")  # empty: /metrics answers loopback only
-STAFF_PASSWORD = secret("QS_STAFF_PASSWORD") if DEMO else ""
+STAFF_PASSWORD = secret("QS_STAFF_PASSWORD")  # of the demo log-ins, and of Flower in either mode
 
 # --- money ----------------------------------------------------------------------------------------
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "paylab")
@@ -133,7 +134,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "fulfillment.csp.AdminCSPMiddleware",  # django-csp's, with one hole for the admin's own script
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -298,4 +299,19 @@ UNFOLD = {
     "SITE_TITLE": "QuantaSneaks",
     "SITE_HEADER": "QuantaSneaks",
     "SITE_URL": "/",
+    "SIDEBAR": {
+        "show_all_applications": True,
+        "navigation": [
+            {
+                "items": [
+                    {
+                        "title": "Review desk",
+                        "icon": "fact_check",
+                        "link": reverse_lazy("fulfillment:desk"),
+                        "permission": lambda request: request.user.has_perm("fulfillment.decide_review"),
+                    }
+                ]
+            }
+        ],
+    },
 }

@@ -1,0 +1,97 @@
+"""The books: what happened, what was paid, mailed, shipped and decided, and what a claim's request showed."""
+
+from django.contrib import admin
+
+from fulfillment.admin.base import ReadOnlyAdmin
+from fulfillment.models import Decision
+from orders.models import (
+    Callback,
+    ClaimAttempts,
+    ClaimSignals,
+    Event,
+    Mail,
+    Payment,
+    Shipment,
+    SweepBeat,
+    WebhookEvent,
+)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "order", "what", "state", "actor", "who", "cause", "attempt")
+    list_filter = ("actor", "state")
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "what", "who")
+    ordering = ("-id",)
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = ("order", "state", "amount", "currency", "captured", "refunded", "capture_before", "intent_ref")
+    list_filter = ("state",)
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "session_ref", "intent_ref")
+    ordering = ("-order",)
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    list_display = ("received_at", "type", "order", "event_id", "ref")
+    list_filter = ("type",)
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "event_id", "ref")
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnlyAdmin):
+    list_display = ("sent_at", "order", "kind", "message_id")
+    list_filter = ("kind",)
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "message_id")
+    ordering = ("-id",)
+
+
+@admin.register(Shipment)
+class ShipmentAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "order", "carrier", "tracking_number")
+    list_filter = ("carrier",)
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "tracking_number")
+    ordering = ("-id",)
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin):
+    list_display = ("order", "kind", "opened_at", "deadline_at", "resolution", "resolved_at")
+    list_filter = ("kind", "resolution")
+    list_select_related = ("order",)
+    search_fields = ("=order__number",)
+    ordering = ("-id",)
+
+
+@admin.register(ClaimSignals)
+class ClaimSignalsAdmin(ReadOnlyAdmin):
+    list_display = ("at", "order", "drop")
+    list_select_related = ("order", "drop")
+    search_fields = ("=order__number",)
+    ordering = ("-id",)
+
+
+@admin.register(ClaimAttempts)
+class ClaimAttemptsAdmin(ReadOnlyAdmin):
+    list_display = ("minute", "ip_key", "count")
+    ordering = ("-minute",)
+
+
+@admin.register(SweepBeat)
+class SweepBeatAdmin(ReadOnlyAdmin):
+    list_display = ("at",)
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = ("decided_at", "order", "verdict", "reason", "reviewer", "score", "level")
+    list_filter = ("verdict", "reason", "level")
+    list_select_related = ("order", "reviewer")
+    search_fields = ("=order__number", "reviewer__username")

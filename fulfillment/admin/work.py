@@ -1,0 +1,36 @@
+"""What orders have before them, and the button that tries a failing step again."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from fulfillment.admin.base import ReadOnlyAdmin
+from orders.models import Work
+from orders.workflow import retry_work
+
+
+@admin.register(Work)
+class WorkAdmin(ReadOnlyAdmin):
+    list_display = ("order", "step", "due_at", "attempts", "crashes", "started_at", "parked_at", "last_error")
+    list_filter = ("step", ("parked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("order",)
+    search_fields = ("=order__number", "last_error")
+    ordering = ("due_at",)
+    actions = ("retry_now",)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("fulfillment.retry_work")
+
+    @admin.action(description="Retry now", permissions=["retry"])
+    def retry_now(self, request: HttpRequest, chosen: QuerySet[Work]) -> None:
+        retried = sum(retry(request, work_id) for work_id in chosen.values_list("pk", flat=True))
+        messages.success(request, f"{retried} due now.")
+
+
+def retry(request: HttpRequest, work_id: int) -> bool:
+    """Make a step due now; False where it was done meanwhile."""
+    try:
+        retry_work(work_id=work_id, who=request.user.get_username())
+    except Work.DoesNotExist:
+        return False
+    return True

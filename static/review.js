@@ -1,0 +1,23 @@
+// Writes times in the reader's zone and counts the time left down, on the server's clock.
+
+const ahead = Date.parse(document.body.dataset.now) - Date.now();
+const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+for (const time of document.querySelectorAll("time:not([data-left])")) {
+  time.textContent = format.format(new Date(time.dateTime));
+}
+
+function left(seconds) {
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min` : `${seconds} s`;
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[data-left]")) {
+    const seconds = Math.floor((Date.parse(time.dateTime) - Date.now() - ahead) / 1000);
+    time.textContent = left(Math.max(seconds, 0));
+  }
+}
+
+if (!Number.isNaN(ahead)) setInterval(tick, 1000);
