@@ -29,8 +29,9 @@ def longest(field: str) -> int:
 class Words(forms.CharField):
     """One line of text: trimmed, its white space evened out, no control characters that could forge a mail's header."""
 
-    def __init__(self, field: str, **options: Any) -> None:
+    def __init__(self, field: str, *, autofill: str, **options: Any) -> None:
         super().__init__(max_length=longest(field), **options)
+        self.widget.attrs["autocomplete"] = autofill
 
     def to_python(self, value: str | None) -> str:
         text = (value or "").strip()
@@ -51,15 +52,17 @@ class ClaimForm(forms.Form):
     )
     email = forms.EmailField(
         max_length=longest("email"),
+        label="E-mail",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         error_messages={"invalid": "Please check this address, as in you@example.com."},
     )
-    name = Words("name")
-    line1 = Words("line1")
-    line2 = Words("line2", required=False)
-    city = Words("city")
-    postcode = Words("postcode")
-    country = Words("country", error_messages={"max_length": "Please choose a country."})
-    phone = Words("phone", required=False)
+    name = Words("name", autofill="name")
+    line1 = Words("line1", autofill="address-line1", label="Street and number")
+    line2 = Words("line2", autofill="address-line2", label="Flat, floor, company", required=False)
+    city = Words("city", autofill="address-level2")
+    postcode = Words("postcode", autofill="postal-code")
+    country = Words("country", autofill="country", error_messages={"max_length": "Please choose a country."})
+    phone = Words("phone", autofill="tel", required=False, widget=forms.TextInput(attrs={"type": "tel"}))
 
     def __init__(self, claim: Mapping[str, str] | None, *, drop: Drop | None) -> None:
         super().__init__(claim)

@@ -73,13 +73,18 @@ def show_landing(
     sizes = sizes_of(drop)
     form = ClaimForm(claim, drop=drop)
     form.focus_first_error()
+    phase = phase_of(drop, sizes)
+    on_sale = sum(size.on_sale for size in sizes)
+    pairs = sum(size.pairs for size in sizes)
     context = {
         "drop": drop,
         "price": money(drop.price, drop.currency),
-        "phase": phase_of(drop, sizes),
+        "phase": phase,
         "sizes": sizes,
-        "pairs": sum(size.pairs for size in sizes),
-        "on_sale": sum(size.on_sale for size in sizes),
+        "first_size": next((size.text for size in sizes if size.on_sale), ""),
+        "pairs": pairs,
+        "on_sale": on_sale,
+        "shining": {"soon": pairs, "closed": 0}.get(phase, on_sale),
         "held": sum(size.held for size in sizes),
         "form": form,
         "chosen_size": form.data.get("size", ""),

@@ -21,6 +21,7 @@ POLL_AFTER_MS = {
     State.APPROVED: 2_000,
     State.COMPENSATING: 2_000,
 }  # a final order needs no further look
+SLOWEST_READER = 10  # seconds
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Sight:
     @property
     def poll_after_ms(self) -> int | None:
         return POLL_AFTER_MS.get(self.state)
+
+    @property
+    def refresh_after(self) -> int:
+        """Seconds, for a browser without JavaScript; not so often that it disturbs a reader."""
+        return max((self.poll_after_ms or 0) // 1000, SLOWEST_READER)
 
     @property
     def final(self) -> bool:

@@ -20,6 +20,7 @@ from orders.storefront.refusals import CsrfFailed, Invalid, Malformed, NotFound,
 from orders.storefront.status import see_order, status_json
 from orders.storefront.timeline import timeline
 from orders.workflow import cancel_order, claim_pair
+from orders.wording import money
 from quantasneaks.addresses import client_address
 
 LONGEST_KEY = 255  # characters
@@ -111,6 +112,7 @@ def status_page(request: HttpRequest, order_id: str) -> HttpResponse:
         "order": sight.order,
         "moments": timeline(sight),
         "pairs": sight.order.drop.pairs.count(),
+        "price": money(sight.order.drop.price, sight.order.drop.currency),
     }
     return keep_private(render(request, "storefront/status.html", context))
 

@@ -1,0 +1,21 @@
+import { startClocks } from "./clock.js";
+
+startClocks();
+
+// One click is one claim: the second of a double click stays here. The key in the form is the net under it.
+const form = document.querySelector("form[data-once]");
+form?.addEventListener("submit", (event) => {
+  const button = form.querySelector("[type=submit]");
+  if (button.getAttribute("aria-disabled")) return event.preventDefault();
+  button.setAttribute("aria-disabled", "true");
+  button.dataset.ready = button.textContent;
+  button.textContent = button.dataset.busy;
+});
+
+// Somebody who comes back with the browser's back button finds the form ready again.
+addEventListener("pageshow", (event) => {
+  const button = form?.querySelector("[aria-disabled]");
+  if (!event.persisted || !button) return;
+  button.removeAttribute("aria-disabled");
+  button.textContent = button.dataset.ready;
+});
