@@ -25,14 +25,14 @@ SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phon
        o.customer_key, o.state, o.score, o.line1, o.line2, o.postcode, o.country
 FROM orders_claimsignals s JOIN orders_order o ON o.number = s.order_id
 WHERE s.at <= %(now)s AND s.id IN (
-    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = ANY(%(nets)s)
+    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = ANY(%(nets)s::text[])
     UNION
-    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND phone_key = ANY(%(phones)s) AND phone_key <> ''
+    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND phone_key = ANY(%(phones)s::text[]) AND phone_key <> ''
     UNION
-    SELECT a.id FROM unnest(%(blocks)s) AS prefix
+    SELECT a.id FROM unnest(%(blocks)s::text[]) AS prefix
     JOIN orders_claimsignals a ON a.drop_id = %(drop)s AND a.address_key >= prefix AND a.address_key < prefix || 'g'
     UNION
-    SELECT e.id FROM unnest(%(mailboxes)s) AS prefix
+    SELECT e.id FROM unnest(%(mailboxes)s::text[]) AS prefix
     JOIN orders_claimsignals e ON e.email_key >= prefix AND e.email_key < prefix || 'g' AND e.drop_id = %(drop)s
 )
 ORDER BY s.at, s.order_id
