@@ -16,6 +16,7 @@ from orders import clock, workflow
 from orders.claims import Claim, claim_digest
 from orders.engine import run_due
 from orders.models import Drop, Order
+from orders.payments.paylab.courier import Courier
 from orders.states import Step
 from orders.sweep import sweep
 
@@ -73,9 +74,7 @@ def settle(*, rounds: int = 30) -> None:
 
 def deliver_webhooks() -> None:
     """PayLab's courier, inlined."""
-    from orders.payments.paylab.courier import deliver_due
-
-    deliver_due()
+    Courier().deliver_due()
 
 
 def pay(order: Order, card: str = GOOD_CARD) -> httpx.Response:
@@ -121,7 +120,6 @@ def held_locks() -> int:
 @pytest.fixture
 def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path: Any) -> Any:
     """The shop's outside world, over HTTP: PayLab, ParcelLab and the mail directory; time is put right afterwards."""
-    from orders.payments import payment_provider
     from orders.shipping import carrier
     from quantasneaks.paths import DataDir
 
@@ -130,9 +128,7 @@ def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path:
     settings.CARRIER_API_BASE = f"{live_server.url}/parcellab"
     settings.DATA_DIR = DataDir(tmp_path)
     settings.EMAIL_BACKEND = "orders.notifications.eml.EmlBackend"
-    payment_provider.cache_clear()
     carrier.cache_clear()
     yield live_server
     clock.offset = timedelta(0)
-    payment_provider.cache_clear()
     carrier.cache_clear()

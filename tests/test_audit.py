@@ -114,7 +114,6 @@ def test_money_kept_for_an_order_that_was_undone():
 def test_a_ledger_that_cannot_be_read(settings):
     place(open_drop())
     settings.PAYMENT_API_BASE = "http://127.0.0.1:9/paylab"
-    payment_provider.cache_clear()
     assert "ledger could not be read" in violations()
 
 
