@@ -48,8 +48,11 @@ def in_review(drop: Drop, *, score: int = 70, time: timedelta | None = None, **c
     return order
 
 
-def a_user(name: str = "rita", *, group: str | None = None, email: str = "", **fields: Any) -> User:
-    user = User.objects.create_user(name, email, "secret-password", **({"is_staff": True} | fields))
+def a_user(
+    name: str = "rita", *, group: str | None = None, email: str = "", password: str | None = None, **fields: Any
+) -> User:
+    """Somebody of the staff; without a password `browser` logs them in all the same."""
+    user = User.objects.create_user(name, email, password, **({"is_staff": True} | fields))
     if group:
         user.groups.add(Group.objects.get(name=group))
     return user

@@ -269,7 +269,7 @@ def test_a_decision_needs_the_csrf_token():
 
 
 def test_the_log_in_is_djangos():
-    a_reviewer()
+    a_reviewer(password="secret-password")
     client = browser(enforce_csrf_checks=True)
     client.get("/admin/login/")
     words = {"username": "rita", "password": "secret-password", "next": DESK}

@@ -1,0 +1,340 @@
+"""The admin: everything readable, hardly anything writable, orders found by whatever staff have in hand."""
+
+import csv
+import io
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from fulfillment.decisions import decide_review
+from fulfillment.groups import OPS
+from fulfillment.models import Decision
+from orders.models import ClaimAttempts, Drop, Event, Order, Shipment, SweepBeat, WebhookEvent, Work
+from orders.states import Step
+from tests.life import open_drop, place, story
+from tests.reviews import a_reviewer, a_user, browser, in_review
+
+pytestmark = pytest.mark.django_db
+ORDERS = "/admin/orders/order/"
+OURS = sorted(
+    (model for model in admin.site._registry if model._meta.app_label in ("orders", "fulfillment")),
+    key=lambda model: model._meta.label,
+)
+
+
+@pytest.fixture
+def boss() -> Any:
+    """A superuser's browser."""
+    return browser(a_user("boss", is_superuser=True))
+
+
+def everything() -> Order:
+    """An order with a row of every kind around it."""
+    order = in_review(open_drop())
+    Shipment.objects.create(order=order, carrier="parcellab", tracking_number="PL1", created_at=order.now)
+    order.mails.create(kind=Step.SEND_PLACED, message_id="<1@shop>", sent_at=order.now)
+    WebhookEvent.objects.create(
+        event_id="evt_1", type="x", created_at=order.now, received_at=order.now, order=order, body="{}"
+    )
+    ClaimAttempts.objects.create(ip_key="k", minute=order.now, count=1)
+    SweepBeat.objects.update_or_create(id=1, defaults={"at": order.now})
+    Decision.objects.create(
+        order=order, reviewer=a_reviewer(), verdict="approve", reason="looks_genuine", decided_at=order.now
+    )
+    return order
+
+
+def test_it_works(boss):
+    assert boss.get("/admin/").status_code == 200
+
+
+def test_every_model_is_there():
+    assert {model.__name__ for model in OURS} == {
+        "Callback",
+        "ClaimAttempts",
+        "ClaimSignals",
+        "Decision",
+        "Drop",
+        "Event",
+        "Mail",
+        "Order",
+        "Pair",
+        "Payment",
+        "Shipment",
+        "SweepBeat",
+        "WebhookEvent",
+        "Work",
+    }
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_every_model_is_readable_and_a_superuser_changes_nothing(boss, model):
+    everything()
+    row = model.objects.first()
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    change = reverse(f"{name}_change", args=[row.pk])
+    assert boss.get(reverse(f"{name}_changelist")).status_code == 200
+    assert boss.get(change).status_code == 200
+    assert boss.get(reverse(f"{name}_add")).status_code == 403
+    assert boss.get(reverse(f"{name}_delete", args=[row.pk])).status_code == 403
+    if model is not Drop:
+        before = model.objects.filter(pk=row.pk).values().get()
+        assert boss.post(change, {}).status_code == 403
+        assert model.objects.filter(pk=row.pk).values().get() == before
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_who_has_no_permission_sees_nothing(model):
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    assert browser(a_user()).get(reverse(f"{name}_changelist")).status_code == 403
+
+
+@pytest.mark.parametrize("address", ["django_celery_beat/periodictask", "django_celery_beat/intervalschedule"])
+def test_the_clockwork_is_read_only(boss, address):
+    assert boss.get(f"/admin/{address}/").status_code == 200
+    assert boss.get(f"/admin/{address}/add/").status_code == 403
+
+
+def test_a_list_costs_the_same_however_long_it_is(boss):
+    drop = open_drop({"9": 40})
+    lists = ("order", "event", "payment", "callback", "claimsignals", "pair", "work")
+    in_review(drop)
+
+    def costs() -> list[int]:
+        counted = []
+        for model in lists:
+            with CaptureQueriesContext(connection) as queries:
+                assert boss.get(f"/admin/orders/{model}/").status_code == 200
+            counted.append(len(queries))
+        return counted
+
+    before = costs()
+    for _ in range(20):
+        in_review(drop)
+    assert costs() == before
+    assert max(before) <= 9
+
+
+# --- finding an order -------------------------------------------------------------------------------------------------
+
+
+def found(client: Any, term: str) -> list[int]:
+    return [order.number for order in client.get(ORDERS, {"q": term}).context["cl"].result_list]
+
+
+def test_an_order_is_found_by_number_pair_and_mailbox(boss):
+    drop = open_drop({"9": 5})
+    place(drop)
+    order = in_review(drop, email="Ada.Lovelace@gmail.com")
+    assert order.number in found(boss, str(order.number))
+    assert order.number in found(boss, f"#{order.number}")
+    assert order.number in found(boss, f"{order.pair_number:04d}")
+    for email in ("ada.lovelace@GMAIL.com", "lovelace", "adalovelace+shoes@googlemail.com"):
+        assert found(boss, email) == [order.number]
+    assert found(boss, "nobody@example.org") == found(boss, "9" * 30) == []
+
+
+def test_a_customers_link_leads_to_the_order_and_leaves_the_address(boss):
+    order = in_review(open_drop())
+    answer = boss.get(ORDERS, {"q": f"see http://127.0.0.1:8000/orders/{order.public_id}/ please"})
+    assert (answer.status_code, answer["Location"]) == (302, f"{ORDERS}{order.number}/change/")
+    unknown = "6f0cc6a1-26ab-4a55-9c2c-000000000000"
+    answer = boss.get(ORDERS, {"q": unknown})
+    assert (answer.status_code, answer["Location"]) == (302, ORDERS)
+    assert browser(a_user()).get(ORDERS, {"q": str(order.public_id)}).status_code == 403
+
+
+def test_the_admins_addresses_and_lists_know_no_public_id(boss):
+    order = in_review(open_drop())
+    assert str(order.public_id) not in boss.get(ORDERS).text
+    links = re.findall(r'(?:href|action)="([^"]*)"', boss.get(f"{ORDERS}{order.number}/change/").text)
+    assert [link for link in links if str(order.public_id) in link] == [f"/admin/review/{order.public_id}/"]
+
+
+# --- an order's page --------------------------------------------------------------------------------------------------
+
+
+def test_an_orders_page_tells_its_story(boss):
+    order = in_review(open_drop())
+    decide_review(
+        public_id=order.public_id,
+        reviewer=a_reviewer("rita"),
+        verdict="approve",
+        reason="other",
+        note="I know her from school.",
+    )
+    page = boss.get(f"{ORDERS}{order.number}/change/").text
+    for shown in (
+        "claimed",
+        "payment authorised",
+        "approved",
+        "rita",
+        "I know her from school.",
+        "12 customers from one IP address",
+        order.payment.session_ref,
+        order.payment.intent_ref,
+        "299.00 USD",
+    ):
+        assert shown in page
+    assert "Decide this order" not in page
+
+
+def test_only_a_reviewer_is_shown_the_way_to_the_desk():
+    order = in_review(open_drop())
+    assert "Decide this order" in browser(a_reviewer()).get(f"{ORDERS}{order.number}/change/").text
+    assert "Decide this order" not in browser(a_user("ops", group=OPS)).get(f"{ORDERS}{order.number}/change/").text
+
+
+def test_an_unknown_order_leads_back(boss):
+    for number in ("999999", "nonsense"):
+        assert boss.get(f"{ORDERS}{number}/change/").status_code == 302
+
+
+# --- the retry button -------------------------------------------------------------------------------------------------
+
+
+def a_parked_step() -> Work:
+    order = place(open_drop())
+    work = order.work.get(step=Step.SCORE_RISK)
+    Work.objects.filter(pk=work.pk).update(
+        parked_at=order.now, crashes=5, last_error="Crashed.", due_at=order.now + timedelta(days=1)
+    )
+    return work
+
+
+def test_ops_retry_a_parked_step_on_the_orders_page():
+    work, client = a_parked_step(), browser(a_user("ops", group=OPS))
+    page = f"{ORDERS}{work.order_id}/change/"
+    retry = f"{ORDERS}{work.order_id}/retry/{work.pk}/"
+    assert "Crashed." in client.get(page).text
+    assert retry in client.get(page).text
+    answer = client.post(retry)
+    assert (answer.status_code, answer["Location"]) == (302, page)
+    work.refresh_from_db()
+    assert (work.parked_at, work.crashes) == (None, 0)
+    assert Event.objects.get(what="retry asked for").who == "ops"
+
+
+def test_a_step_that_is_done_meanwhile_is_no_error():
+    work, client = a_parked_step(), browser(a_user("ops", group=OPS))
+    work.delete()
+    answer = client.post(f"{ORDERS}{work.order_id}/retry/{work.pk or 1}/", follow=True)
+    assert "done already" in answer.text
+
+
+def test_a_retry_is_a_post_with_a_token_by_somebody_who_may():
+    work = a_parked_step()
+    retry = f"{ORDERS}{work.order_id}/retry/{work.pk}/"
+    ops = a_user("ops", group=OPS)
+    assert browser(ops).get(retry).status_code == 405
+    assert browser(ops, enforce_csrf_checks=True).post(retry).status_code == 403
+    rita = browser(a_reviewer())
+    assert rita.post(retry).status_code == 403
+    assert browser().post(retry).status_code == 302
+    assert "Retry now" not in rita.get(f"{ORDERS}{work.order_id}/change/").text
+    work.refresh_from_db()
+    assert work.parked_at
+
+
+def test_several_steps_are_retried_from_the_list():
+    work, client = a_parked_step(), browser(a_user("ops", group=OPS))
+    client.post("/admin/orders/work/", {"action": "retry_now", "_selected_action": [work.pk]})
+    work.refresh_from_db()
+    assert work.parked_at is None
+    assert "retry asked for" in story(work.order)
+
+
+def test_a_viewer_without_the_permission_has_no_retry_in_the_list():
+    work = a_parked_step()
+    viewer = a_user("viewer")
+    viewer.user_permissions.add(Permission.objects.get(codename="view_work"))
+    client = browser(viewer)
+    assert "retry_now" not in client.get("/admin/orders/work/").text
+    client.post("/admin/orders/work/", {"action": "retry_now", "_selected_action": [work.pk]})
+    work.refresh_from_db()
+    assert work.parked_at
+
+
+# --- the export -------------------------------------------------------------------------------------------------------
+
+
+def export(client: Any, *orders: Order) -> list[dict[str, str]]:
+    chosen = [order.number for order in orders]
+    answer = client.post(ORDERS, {"action": "export", "_selected_action": chosen})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_the_export_tells_what_was_ordered_and_paid(boss):
+    drop = open_drop()
+    order, fresh_one = in_review(drop, name="Ada"), place(drop)
+    rows = {row["number"]: row for row in export(boss, order, fresh_one)}
+    row = rows[str(order.number)]
+    assert (row["name"], row["state"], row["payment_state"], row["payment_amount"]) == (
+        "Ada",
+        "awaiting_approval",
+        "authorised",
+        "29900",
+    )
+    assert rows[str(fresh_one.number)]["payment_state"] == ""
+    assert str(order.public_id) not in str(rows)
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t"])
+def test_a_formula_stays_text_in_the_export(boss, begin):
+    formula = f'{begin}HYPERLINK("http://example.org")'
+    (row,) = export(boss, in_review(open_drop(), name=formula, phone="+15551234567"))
+    assert (row["name"], row["phone"]) == (f"'{formula}", "'+15551234567")
+
+
+# --- the drop ---------------------------------------------------------------------------------------------------------
+
+
+def drop_form(drop: Drop, **changes: Any) -> dict[str, Any]:
+    fields = {"name": drop.name, "price": drop.price, "currency": drop.currency}
+    for name in ("opens_at", "closes_at"):
+        fields |= {f"{name}_0": f"{getattr(drop, name):%Y-%m-%d}", f"{name}_1": f"{getattr(drop, name):%H:%M:%S}"}
+    return fields | changes
+
+
+def save(client: Any, drop: Drop, **changes: Any) -> Drop:
+    assert client.post(f"/admin/orders/drop/{drop.pk}/change/", drop_form(drop, **changes)).status_code == 302
+    return Drop.objects.get(pk=drop.pk)
+
+
+def test_an_administrator_changes_a_drop_before_the_first_order(boss):
+    drop = save(boss, open_drop(), name="Renamed", price=100)
+    assert (drop.name, drop.price) == ("Renamed", 100)
+
+
+def test_the_price_stands_from_the_first_order_on(boss):
+    drop = open_drop()
+    place(drop)
+    drop = save(boss, drop, name="Renamed", price=100)
+    assert (drop.name, drop.price) == ("Renamed", 29900)
+
+
+def test_reviewers_only_look_at_drops():
+    drop, client = open_drop(), browser(a_reviewer())
+    assert client.get(f"/admin/orders/drop/{drop.pk}/change/").status_code == 200
+    assert client.post(f"/admin/orders/drop/{drop.pk}/change/", drop_form(drop, price=1)).status_code == 403
+
+
+# --- the policy -------------------------------------------------------------------------------------------------------
+
+
+def test_the_admins_hole_in_the_policy_is_no_larger_than_unfold_needs(boss):
+    for address in ("/admin/", "/admin/login/", ORDERS):
+        policy = boss.get(address)["Content-Security-Policy"]
+        assert "script-src 'self' 'unsafe-eval';" in policy + ";"
+        assert "style-src 'self' 'unsafe-inline';" in policy + ";"
+        assert "http" not in policy
+    assert "unsafe" not in boss.get("/admin/review/")["Content-Security-Policy"]
+    assert "unsafe" not in boss.get("/healthz")["Content-Security-Policy"]
