@@ -22,6 +22,10 @@ if (countdown) {
   tick();
 }
 
+for (const time of document.querySelectorAll("time")) {
+  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
 for (const form of document.querySelectorAll("form[data-once]")) {
   form.addEventListener("submit", () => {
     // After this event: a disabled button at once would stop the form in some browsers.

@@ -211,7 +211,7 @@ def test_old_events_are_forgotten_once_they_are_delivered(
         if not Event.objects.exclude(delivered_at=None).exists():
             Courier().deliver_due()
     monkeypatch.setattr(clock, "offset", timedelta(days=31))
-    Courier().tidy()
+    post_office.tidy()
     assert [event.delivered_at for event in Event.objects.all()] == [None]
 
 

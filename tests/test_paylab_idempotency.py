@@ -9,7 +9,7 @@ import stripe
 from stripe import StripeClient
 
 from orders import clock
-from orders.payments.paylab.courier import Courier
+from orders.payments.paylab.courier import tidy
 from orders.payments.paylab.models import IdempotencyKey
 from tests.paylab import at_once, base, client, held, shoes
 
@@ -82,7 +82,7 @@ def test_a_key_is_forgotten_after_a_day(client: StripeClient, monkeypatch: pytes
     monkeypatch.setattr(clock, "offset", timedelta(hours=12))
     client.v1.checkout.sessions.create(shoes(expires_at=4_000_000_000), {"idempotency_key": "young"})
     monkeypatch.setattr(clock, "offset", timedelta(hours=24, seconds=1))
-    Courier().tidy()
+    tidy()
     assert [entry.key for entry in IdempotencyKey.objects.all()] == ["young"]
 
 

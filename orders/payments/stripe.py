@@ -105,15 +105,15 @@ class StripeProvider:
         return now
 
     def capture(self, intent_ref: str, *, amount: int, key: str) -> None:
-        with self.done_before(intent_ref, lambda entry: entry.captured == amount), errors():
+        with done_before(intent_ref, lambda intent: intent["amount_received"] == amount), errors():
             client().v1.payment_intents.capture(intent_ref, {"amount_to_capture": amount}, {"idempotency_key": key})
 
     def void(self, intent_ref: str, *, key: str) -> None:
-        with self.done_before(intent_ref, lambda entry: entry.state == PaymentState.VOIDED), errors():
+        with done_before(intent_ref, lambda intent: intent["status"] == "canceled"), errors():
             client().v1.payment_intents.cancel(intent_ref, {}, {"idempotency_key": key})
 
     def refund(self, intent_ref: str, *, amount: int, key: str) -> None:
-        with self.done_before(intent_ref, lambda entry: entry.refunded >= entry.captured > 0), errors():
+        with done_before(intent_ref, lambda intent: on_its_way_back(intent) >= intent["amount_received"] > 0), errors():
             refund = client().v1.refunds.create(
                 {"payment_intent": intent_ref, "amount": amount}, {"idempotency_key": key}
             )
@@ -150,20 +150,6 @@ class StripeProvider:
         if abs(time.time() - signed_at) > TOLERANCE:
             raise BadSignature("The signature is too old or from the future.")
         return provider_event(body)
-
-    @contextmanager
-    def done_before(self, intent_ref: str, done: Callable[[LedgerEntry], bool]) -> Iterator[None]:
-        """A refusal because it is done already is a success: keys are forgotten after a day, intents are not."""
-        try:
-            yield
-        except Permanent:
-            if not done(self.intent(intent_ref)):
-                raise
-
-    def intent(self, intent_ref: str) -> LedgerEntry:
-        with errors():
-            intent = client().v1.payment_intents.retrieve(intent_ref, {"expand": ["latest_charge.refunds"]})
-        return ledger_entry(intent.to_dict())
 
 
 # --- the client and what its errors mean ----------------------------------------------------------
@@ -211,6 +197,18 @@ def errors() -> Iterator[None]:
         raise Permanent(words(error)) from error
     except stripe.StripeError as error:
         raise Unknown(f"The payment provider failed ({error.http_status}).") from error
+
+
+@contextmanager
+def done_before(intent_ref: str, done: Callable[[Json], bool]) -> Iterator[None]:
+    """A refusal because it is done already is a success: keys are forgotten after a day, intents are not."""
+    try:
+        yield
+    except Permanent:
+        with errors():
+            intent = client().v1.payment_intents.retrieve(intent_ref, {"expand": ["latest_charge.refunds"]})
+        if not done(intent.to_dict()):
+            raise
 
 
 def never_connected(error: BaseException) -> bool:
@@ -309,6 +307,11 @@ def refunds(intent: Json) -> list[Json]:
     charge = intent.get("latest_charge") or {}
     made: list[Json] = (charge.get("refunds") or {}).get("data") or []
     return made
+
+
+def on_its_way_back(intent: Json) -> int:
+    """What was refunded or is about to be."""
+    return sum(refund["amount"] for refund in refunds(intent) if refund["status"] not in NEVER_CAME)
 
 
 def provider_event(body: bytes) -> ProviderEvent:

@@ -183,7 +183,7 @@ def end_what_is_due() -> int:
             close(session, now=now)
     with transaction.atomic():
         intents = Intent.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            status=IntentStatus.REQUIRES_CAPTURE, charges__capture_before__lte=now
+            status=IntentStatus.REQUIRES_CAPTURE, charges__captured=False, charges__capture_before__lte=now
         )[:BATCH]
         for intent in intents:
             end(intent, reason="automatic", now=now)

@@ -52,7 +52,7 @@ class Courier:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        self.tidied = -TIDY
+        self.looked = self.tidied = -TIDY  # in time.monotonic()
         self.http = httpx.Client(timeout=PATIENCE, trust_env=False)  # no proxy between us and the shop
         self.hands = ThreadPoolExecutor(AT_ONCE)
 
@@ -78,10 +78,9 @@ class Courier:
             bell.execute(f"LISTEN {CHANNEL}")
             log.info("courier ready")
             while not self.stopped.is_set():
-                end_what_is_due()
+                self.look_at_the_clock()
                 while not self.stopped.is_set() and self.deliver_due():
                     pass
-                self.tidy()
                 for _ in bell.notifies(timeout=POLL, stop_after=1):
                     pass
 
@@ -105,14 +104,22 @@ class Courier:
         except httpx.HTTPError:
             return False
 
-    def tidy(self) -> None:
-        """Now and then, forget what nobody may ask for any more."""
-        if time.monotonic() - self.tidied < TIDY:
+    def look_at_the_clock(self) -> None:
+        """What time itself brings: once a second what is over, now and then what nobody may ask for any more."""
+        if time.monotonic() - self.looked < POLL:
             return
-        now = clock.now()
-        IdempotencyKey.objects.filter(created__lt=now - KEEP_KEYS).delete()
-        Event.objects.filter(created__lt=now - KEEP_EVENTS, next_attempt_at__isnull=True).delete()
-        self.tidied = time.monotonic()
+        self.looked = time.monotonic()
+        end_what_is_due()
+        if self.looked - self.tidied >= TIDY:
+            self.tidied = self.looked
+            tidy()
+
+
+def tidy() -> None:
+    """Forget old keys, and old events that are delivered or given up."""
+    now = clock.now()
+    IdempotencyKey.objects.filter(created__lt=now - KEEP_KEYS).delete()
+    Event.objects.filter(created__lt=now - KEEP_EVENTS, next_attempt_at__isnull=True).delete()
 
 
 def claim() -> Sequence[Event]:

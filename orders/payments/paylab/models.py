@@ -147,6 +147,13 @@ class Charge(models.Model):
 
     class Meta:
         db_table = "paylab_charge"
+        indexes = [
+            models.Index(
+                name="paylab_charge_lapses",
+                fields=["capture_before"],
+                condition=models.Q(captured=False, capture_before__isnull=False),
+            )
+        ]
         constraints = [
             models.CheckConstraint(
                 name="paylab_refunds_at_most_what_was_captured",
