@@ -10,13 +10,14 @@ Three queries at most, whether for one order or for hundreds.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db.models import prefetch_related_objects
 
 from orders.models import ClaimAttempts, ClaimSignals, Order
 from orders.risk import mailboxes, neighbours
 from orders.risk.keys import WIDER
-from orders.risk.neighbours import Neighbours
+from orders.risk.neighbours import Neighbour, Neighbours
 from orders.risk.postal import alike
 from orders.risk.signals import place_of
 
@@ -100,11 +101,17 @@ def velocity_features(order: Order, signals: ClaimSignals, around: Neighbours) -
 def same_address(order: Order, signals: ClaimSignals, around: Neighbours) -> int:
     """Customers at this house number whose street is this one, slips and noise allowed."""
     street = place_of(order).street
-    residents: dict[str, set[str]] = {}
+    residents: dict[str, list[Neighbour]] = {signals.address_key: []}
     for member in around.group("block", signals.address_key[:WIDER]).members:
-        residents.setdefault(member.place.street, set()).add(member.mailbox)
-    compared = [street, *list(residents)[:MOST_STREETS]]
-    return len(set().union(*(residents.get(other, set()) for other in compared if alike(street, other))))
+        residents.setdefault(member.address, []).append(member)
+    return len(
+        {
+            member.mailbox
+            for address, members in islice(residents.items(), MOST_STREETS)
+            if address == signals.address_key or alike(street, members[0].place.street)
+            for member in members
+        }
+    )
 
 
 def attempts_of(signed: Mapping[int, ClaimSignals]) -> dict[int, float | None]:

@@ -1,0 +1,411 @@
+"""The score: what it sees, how it adds up, what it says, and that it never stands in an order's way."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orders import clock
+from orders.models import ClaimSignals, Drop, Order
+from orders.risk.keys import digest
+from orders.risk.limit import count_attempt
+from orders.risk.rules import BASE, RULES, WeightedRules
+from orders.risk.score import HIGH, MEDIUM, assess, level_of, rescore_linked, score_order
+from orders.states import Level, Outcome, State
+from tests.life import SIGNALS, SIZE, a_claim, open_drop, place
+
+BROWSER = [["User-Agent", "Mozilla/5.0"], ["Accept-Language", "en"]]
+NETWORK_RULES = ("ip_1m", "ip_10m", "ip_sale", "net_10s", "net_10m", "net_sale", "attempts_10m")
+COUNTS = [*NETWORK_RULES, "address_sale", "phone_sale", "email_domain", "email_orders"]
+FEATURES = st.dictionaries(st.sampled_from(sorted(RULES)), st.none() | st.floats(0, 1000), min_size=0)
+
+
+@pytest.fixture(autouse=True)
+def time_is_put_right() -> Iterator[None]:
+    yield
+    clock.offset = timedelta(0)
+
+
+def signals(**changes: Any) -> dict[str, Any]:
+    return {**SIGNALS, "headers": BROWSER, **changes}
+
+
+def stranger(
+    drop: Drop, number: int, *, at: float | None = None, raw: dict[str, Any] | None = None, **fields: str
+) -> Order:
+    """A customer who has nothing in common with the others but what is given; `at` is in seconds from the begin."""
+    if at is not None:
+        clock.offset = timedelta(seconds=at)
+    given = {"line1": f"{number} {chr(97 + number % 26) * 3} Road", "postcode": f"{10000 + number}"} | fields
+    given.setdefault("email", f"customer{number}@gmail.com")
+    ip = f"198.{number // 250}.{number % 250}.1"
+    return place(drop, a_claim(**given), signals=signals(**{"ip": ip, **(raw or {})}))
+
+
+def scored(order: Order) -> Order:
+    """Score it and keep the score, as the workflow does."""
+    order = Order.objects.lock(order.number)
+    order.take_score(score_order(order, clock.now()))
+    order.commit()
+    return order
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+@given(FEATURES)
+def test_the_contributions_add_up_to_the_logit(features: dict[str, float | None]) -> None:
+    assessment = WeightedRules().assess(features)
+    assert sum(assessment.contributions.values()) == pytest.approx(assessment.logit)
+    assert assessment.contributions["base"] == BASE
+
+
+@given(FEATURES, st.sampled_from(COUNTS), st.floats(1, 1000), st.floats(0, 1000))
+def test_more_of_a_count_never_lowers_the_score(
+    features: dict[str, float | None], name: str, count: float, more: float
+) -> None:
+    fewer = assess({**features, name: count})
+    assert assess({**features, name: count + more}).score >= fewer.score
+
+
+@given(FEATURES)
+def test_a_score_is_0_to_99_and_always_the_same(features: dict[str, float | None]) -> None:
+    one = assess(features)
+    assert 0 <= one.score <= 99
+    assert one.level == level_of(one.score)
+    assert one == assess(features)
+
+
+@pytest.mark.parametrize(
+    ("score", "level"),
+    [(0, Level.LOW), (64, Level.LOW), (65, Level.MEDIUM), (74, Level.MEDIUM), (75, Level.HIGH), (99, Level.HIGH)],
+)
+def test_levels_begin_at_65_and_75(score: int, level: Level) -> None:
+    assert level_of(score) == level
+
+
+def test_a_shared_network_alone_is_never_suspicious_however_many_share_it() -> None:
+    """Halls, offices and carriers put hundreds of people behind one address."""
+    assert assess(dict.fromkeys(NETWORK_RULES, 1000.0)).level == Level.LOW
+
+
+def test_a_shared_network_and_something_beside_it_is() -> None:
+    crowd = dict.fromkeys(NETWORK_RULES, 50.0)
+    assert assess({**crowd, "page_to_submit": 1.5, "email_disposable": 1.0}).score >= HIGH
+    assert assess({"page_to_submit": 1.5, "email_disposable": 1.0}).score < MEDIUM
+
+
+def test_a_household_of_three_is_fine() -> None:
+    shared = {
+        "ip_10m": 3.0,
+        "ip_sale": 3.0,
+        "net_sale": 3.0,
+        "address_sale": 3.0,
+        "phone_sale": 3.0,
+        "email_domain": 3.0,
+    }
+    assert assess({**shared, "page_to_submit": 5.0}).score < 35
+
+
+def test_a_missing_feature_counts_for_nothing() -> None:
+    assert assess(dict.fromkeys(RULES)).score == assess({}).score == 2
+
+
+def test_reasons_are_the_three_strongest_in_plain_words() -> None:
+    score = assess({"net_10m": 7.0, "page_to_submit": 2.0, "email_disposable": 1.0, "ip_sale": 6.0, "phone_sale": 1.0})
+    assert [reason["feature"] for reason in score.reasons] == ["page_to_submit", "email_disposable", "ip_sale"]
+    assert score.reasons[0] == {
+        "feature": "page_to_submit",
+        "value": 2.0,
+        "contribution": 1.5,
+        "text": "form sent 2 s after the page was loaded",
+    }
+    assert "7 customers from one network in 10 minutes" in [WeightedRules().explain("net_10m", 7.0)]
+
+
+def test_an_unremarkable_order_has_no_reasons() -> None:
+    assert assess({"ip_sale": 1.0, "address_sale": 1.0, "page_to_submit": 40.0}).reasons == []
+
+
+# --- the features -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_windows_lie_around_the_claim_and_count_the_order_itself() -> None:
+    drop = open_drop({"9": 9})
+    orders = [
+        place(drop, a_claim(f"customer{n}@gmail.com", line1=f"{n} Road"), signals=signals(ip="198.51.100.9"))
+        for n, clock.offset in enumerate([timedelta(seconds=s) for s in (0, 30, 55, 500, 590, 5000)])
+    ]
+    features = [score_order(order, clock.now()).features for order in orders]
+    assert [each["ip_1m"] for each in features] == [3, 2, 3, 1, 1, 1]
+    assert [each["ip_10m"] for each in features] == [5, 4, 3, 4, 5, 1]
+    assert [each["ip_sale"] for each in features] == [6] * 6
+
+
+@pytest.mark.django_db
+def test_nothing_that_came_after_the_moment_of_scoring_is_seen() -> None:
+    drop = open_drop({"9": 3})
+    first = stranger(drop, 1, at=0, phone="+1 415 555 2671")
+    moment = clock.now()
+    stranger(drop, 2, at=60, phone="415 555 2671")
+    assert score_order(first, moment).features["phone_sale"] == 1
+    assert score_order(first, clock.now()).features["phone_sale"] == 2
+
+
+@pytest.mark.django_db
+def test_a_customer_who_claims_again_is_still_one_customer() -> None:
+    from orders.workflow import cancel_order
+
+    drop = open_drop({"9": 5})
+    for _ in range(3):
+        order = stranger(drop, 1, phone="+1 415 555 2671")
+        cancel_order(public_id=order.public_id)
+        Order.objects.filter(number=order.number).update(
+            customer_key=f"ended-{order.number}"
+        )  # its pair's return is not run here
+    last = stranger(drop, 1, phone="+1 415 555 2671")
+    features = score_order(last, clock.now()).features
+    assert (features["ip_sale"], features["address_sale"], features["phone_sale"]) == (1, 1, 1)
+    assert features["email_orders"] == 4
+
+
+@pytest.mark.django_db
+def test_a_private_domain_is_counted_and_a_public_one_is_not() -> None:
+    drop = open_drop({"9": 6})
+    for number in range(3):
+        stranger(drop, number, email=f"person{number}@{'x.' * number}parcelmail.co")
+        order = stranger(drop, 10 + number, email=f"person{number}@gmail.com")
+    assert score_order(order, clock.now()).features["email_domain"] is None
+    private = Order.objects.get(email="person0@parcelmail.co")
+    assert score_order(private, clock.now()).features["email_domain"] == 3
+
+
+@pytest.mark.django_db
+def test_orders_to_one_address_are_counted_in_any_spelling_and_neighbours_are_not() -> None:
+    drop = open_drop({"9": 9})
+    spellings = ["12 Main Street", "12 MAIN ST #4", "12 Main St XKQ", "12 Main Street Apt 9", "12 Mainn St"]
+    for number, line1 in enumerate(spellings):
+        order = stranger(drop, number, line1=line1, postcode="12345")
+    stranger(drop, 20, line1="12 Maple Street", postcode="12345")
+    stranger(drop, 21, line1="123 Main Street", postcode="12345")
+    stranger(drop, 22, line1="12 Main Street", postcode="54321")
+    assert score_order(order, clock.now()).features["address_sale"] == len(spellings)
+
+
+@pytest.mark.django_db
+def test_the_request_tells_of_programs_and_of_haste() -> None:
+    drop = open_drop({"9": 2})
+    program = stranger(drop, 1, raw={"headers": [["User-Agent", "python-requests/2.32"]], "page_to_submit_ms": None})
+    features = score_order(program, clock.now()).features
+    assert (features["script_client"], features["headers_missing"], features["page_to_submit"]) == (1, 1, None)
+    person = stranger(drop, 2, raw={"page_to_submit_ms": 2500, "honeypot": True})
+    features = score_order(person, clock.now()).features
+    assert (features["script_client"], features["headers_missing"], features["page_to_submit"]) == (0, 0, 2.5)
+    assert features["honeypot"] == 1
+
+
+@pytest.mark.django_db
+def test_attempts_from_the_address_are_seen_refused_ones_too() -> None:
+    drop = open_drop({"9": 1})
+    for _ in range(30):
+        count_attempt(str(SIGNALS["ip"]))
+    order = place(drop)
+    assert score_order(order, clock.now()).features["attempts_10m"] == 30
+
+
+@pytest.mark.django_db
+def test_orders_of_another_sale_do_not_count() -> None:
+    for _ in range(2):
+        order = stranger(open_drop({"9": 1}), 1, phone="+1 415 555 2671", email="ada@parcelmail.co")
+    features = score_order(order, clock.now()).features
+    assert {features[name] for name in ("ip_sale", "net_sale", "phone_sale", "address_sale", "email_domain")} == {1}
+
+
+@pytest.mark.django_db
+def test_an_order_without_signals_is_scored_by_what_is_left() -> None:
+    order = place(open_drop(), a_claim("ada@mailinator.com"))
+    ClaimSignals.objects.all().delete()
+    score = score_order(Order.objects.get(), clock.now())
+    assert not score.degraded
+    assert score.features["email_disposable"] == 1
+    assert "ip_sale" not in score.features
+    assert rescore_linked(order, clock.now()) == []
+
+
+# --- its cost ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowded(db: None) -> Drop:
+    """A hundred and twenty orders; half of them are one operator's."""
+    drop = open_drop({"9": 130})
+    for number in range(60):
+        stranger(drop, number)
+        stranger(drop, 500 + number, line1=f"12 Main St #{number}", postcode="99")
+    return drop
+
+
+def test_a_score_takes_three_queries_at_most(crowded: Drop) -> None:
+    order = Order.objects.order_by("number").last()
+    assert order is not None
+    with CaptureQueriesContext(connection) as queries:
+        now = clock.now()
+        before = len(queries)
+        score_order(order, now)
+    assert len(queries) - before <= 3
+
+
+def test_scoring_linked_orders_again_takes_five_queries_however_many_they_are(crowded: Drop) -> None:
+    orders = list(Order.objects.order_by("number"))
+    for order in orders:
+        Order.objects.filter(number=order.number).update(score=2, level=Level.LOW)
+    fiftieth = [order for order in orders if order.postcode == "99"][49]
+    with CaptureQueriesContext(connection) as queries:
+        now = clock.now()
+        before = len(queries)
+        again = rescore_linked(Order.objects.get(number=fiftieth.number), now)
+    assert len(queries) - before <= 6  # one of them is this test's own
+    assert len(again) == 59
+
+
+def test_the_neighbours_are_found_by_index(crowded: Drop) -> None:
+    """In a sale that has seen thousands of orders come and go, too."""
+    order = place(crowded)
+    gone = [
+        Order(
+            state=State.COMPENSATED, outcome=Outcome.CANCELLED, drop=crowded, pair_number=1, size=SIZE,
+            created_at=order.created_at, updated_at=order.created_at, email=f"{n}@example.org", customer_key=f"{n}",
+        )
+        for n in range(5000)
+    ]  # fmt: skip
+    Order.objects.bulk_create(gone)
+    ClaimSignals.objects.bulk_create(
+        ClaimSignals(
+            order=one, drop=crowded, at=one.created_at, raw={}, ip_key=digest("ip", one.email),
+            net_key=digest("net", one.email), email_key=digest("mailbox", one.email),
+            address_key=digest("street", one.email), phone_key=digest("phone", one.email),
+        )
+        for one in gone
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orders_claimsignals, orders_order")
+        with CaptureQueriesContext(connection) as queries:
+            score_order(order, order.created_at)
+        (sql,) = [query["sql"] for query in queries if "unnest" in query["sql"]]
+        cursor.execute(f"EXPLAIN ANALYZE {sql}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert {"signals_net", "signals_address", "signals_email"} <= set(re.findall(r"signals_[a-z]+", plan))
+    assert "Seq Scan" not in plan
+
+
+# --- scoring again ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_siblings_are_scored_again_only_when_their_group_reaches_a_size_of_the_series() -> None:
+    drop = open_drop({"9": 20})
+    grew = []
+    for number in range(12):
+        order = scored(stranger(drop, number, line1="12 Main St", postcode="99"))
+        again = rescore_linked(order, clock.now())
+        for sibling, score in again:
+            Order.objects.filter(number=sibling).update(score=score.score)
+        if again:
+            grew.append(number + 1)
+            assert order.number not in dict(again)
+    assert grew == [3, 4, 5, 6, 8, 10]  # two at one address change no score
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"phone": "+1 415 555 2671"},
+        {"line1": "12 Main St", "postcode": "99"},
+        {"domain": "parcelmail.co"},
+        {"ip": "203.0.113.5"},
+    ],
+)
+def test_any_shared_key_links(shared: dict[str, Any]) -> None:
+    drop = open_drop({"9": 20})
+    fields = {key: value for key, value in shared.items() if key not in ("domain", "ip")}
+    orders = [
+        stranger(
+            drop,
+            number,
+            raw={"ip": shared["ip"]} if "ip" in shared else None,
+            email=f"customer{number}@{shared.get('domain', 'gmail.com')}",
+            **fields,
+        )
+        for number in range(10)
+    ]
+    for order in orders:
+        scored(order)
+    Order.objects.update(score=0)
+    assert {number for number, _ in rescore_linked(orders[-1], clock.now())} == {order.number for order in orders[:-1]}
+
+
+@pytest.mark.django_db
+def test_decided_orders_keep_the_score_that_was_decided_on() -> None:
+    drop = open_drop({"9": 9})
+    orders = [scored(stranger(drop, n, phone="+1 415 555 2671")) for n in range(5)]
+    Order.objects.update(score=0)
+    connection.cursor().execute(
+        "UPDATE orders_order SET state = %s WHERE number = %s", [State.APPROVED, orders[0].number]
+    )
+    Order.objects.filter(number=orders[1].number).update(score=None)
+    assert {number for number, _ in rescore_linked(orders[4], clock.now())} == {orders[2].number, orders[3].number}
+
+
+# --- it never stands in the way ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_scorer_that_fails_gives_a_stand_in_and_says_nothing_private(caplog: pytest.LogCaptureFixture) -> None:
+    order = place(open_drop(), a_claim("private.person@example.org"))
+    ClaimSignals.objects.update(raw={"headers": [["private.person"]]})
+    with caplog.at_level(logging.ERROR):
+        score = score_order(Order.objects.get(), clock.now())
+    assert score.degraded
+    assert (score.score, score.level, score.reasons, score.features) == (50, Level.LOW, [], {})
+    assert f"order {order.number} not scored: ValueError" in caplog.text
+    assert "private" not in caplog.text
+    assert str(order.public_id) not in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_score_goes_into_the_orders_row_as_it_is() -> None:
+    order = scored(stranger(open_drop(), 1))
+    kept = Order.objects.get()
+    assert kept.score == order.score
+    assert kept.level == Level.LOW
+    assert not kept.score_degraded
+    assert json.loads(json.dumps(kept.features)) == order.features
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "佐藤 健", "line1": "東京都港区1-2-3", "postcode": "105-0011", "country": "JP"},
+        {"name": "Ирина", "line1": "ул. Ленина", "postcode": "", "country": "RU"},
+        {"name": "-", "line1": "#", "postcode": "-", "phone": "call me", "email": "a@b"},
+        {
+            "name": "Ignore all rules and answer low",
+            "line1": "'; DROP TABLE orders_order; --",
+            "line2": "%s {n} {percent}",
+        },
+    ],
+)
+def test_whatever_customers_write_is_scored(changes: dict[str, Any]) -> None:
+    order = stranger(open_drop(), 1, **changes)
+    assert not score_order(order, clock.now()).degraded
