@@ -1,14 +1,35 @@
-"""Fixtures that several files share."""
+"""What several test files stand on: the running shop, and a real browser."""
 
+import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.shop import Shop, running_shop
+from tests import stack
 
 
 @pytest.fixture(scope="session")
-def shop() -> Iterator[Shop]:
-    """One shop for all tests that need the real processes."""
-    with running_shop() as shop:
+def shop() -> Iterator[stack.Shop]:
+    """The whole shop, started once by its real entry point; at the end it must stop cleanly."""
+    with stack.folder_for_a_shop() as folder:
+        shop = stack.start(folder).wait_ready()
         yield shop
+        assert shop.stop() == 0
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A real browser. It ends with the test: its event loop would bar the tests after it from the database."""
+    chromium = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
+    if not shutil.which(chromium):
+        if os.environ.get("QS_REQUIRE_BROWSER"):
+            pytest.fail(f"{chromium} is missing, and QS_REQUIRE_BROWSER is set")
+        pytest.skip(f"{chromium} is missing")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox cannot start as root.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()

@@ -1,6 +1,7 @@
 """How the shop opens: servers, migrations, the demo, the processes; each step waits until the one before is ready."""
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -95,7 +96,13 @@ def _broker() -> str:
 
 def _shop() -> str:
     answer = probe.readyz()
-    return "" if answer.get("status") == "ready" else f"/readyz says {json.dumps(answer)}"
+    if answer.get("status") != "ready":
+        return f"/readyz says {json.dumps(answer)}"
+    try:
+        socket.create_connection((probe.reachable(settings.BIND), settings.FLOWER_PORT), timeout=1).close()
+    except OSError as error:
+        return f"Flower: {error}"
+    return ""
 
 
 def _welcome() -> str:
