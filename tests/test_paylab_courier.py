@@ -40,6 +40,8 @@ class Shop:
         shop = self
 
         class Door(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 refused = shop.refusals > 0
@@ -52,11 +54,12 @@ class Shop:
             def log_message(self, *args: Any) -> None:
                 """Silent."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 64  # several couriers knock at once
+            daemon_threads = True
 
-    def types(self) -> list[str]:
-        return [json.loads(self.got.get_nowait()[1])["type"] for _ in range(self.got.qsize())]
+        self.server = Server(("127.0.0.1", 0), Door)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from orders.payments.paylab.objects import event_json
 log = structlog.get_logger("paylab")
 
 AT_ONCE = 8  # deliveries under way
-PATIENCE = 10.0  # seconds for an answer
+PATIENCE = 8.0  # seconds to connect, to send and to be answered, each
 HELD = timedelta(seconds=30)  # longer than a delivery can take; then another courier may try
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=3)
@@ -87,12 +87,12 @@ class Courier:
     def deliver_due(self) -> int:
         """Deliver one batch of due events. Returns how many were tried."""
         events = claim()
-        for event, accepted in zip(events, self.hands.map(self.post, events), strict=True):
-            note(event, accepted=accepted)
+        for event, trouble in zip(events, self.hands.map(self.post, events), strict=True):
+            note(event, trouble)
         return len(events)
 
-    def post(self, event: Event) -> bool:
-        """One attempt. Only a 2xx counts."""
+    def post(self, event: Event) -> str:
+        """One attempt; what went wrong with it. Only a 2xx counts."""
         body = json.dumps(event_json(event))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -100,9 +100,10 @@ class Courier:
             "Stripe-Signature": sign(body, at=int(time.time())),
         }
         try:
-            return self.http.post(f"{settings.INTERNAL_URL}/webhooks/stripe/", content=body, headers=headers).is_success
-        except httpx.HTTPError:
-            return False
+            answer = self.http.post(f"{settings.INTERNAL_URL}/webhooks/stripe/", content=body, headers=headers)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return "" if answer.is_success else f"status {answer.status_code}"
 
     def look_at_the_clock(self) -> None:
         """What time itself brings: once a second what is over, now and then what nobody may ask for any more."""
@@ -135,15 +136,15 @@ def claim() -> Sequence[Event]:
     return events
 
 
-def note(event: Event, *, accepted: bool) -> None:
+def note(event: Event, trouble: str) -> None:
     """Remember how it went, unless the event is in other hands by now."""
     now = clock.now()
     in_hand = Event.objects.filter(pk=event.pk, attempts=event.attempts, delivered_at__isnull=True)
-    if accepted:
+    if not trouble:
         in_hand.update(delivered_at=now, next_attempt_at=None)
     else:
         again = next_attempt(event, now=now)
-        log.info("event not accepted", event_id=event.ref, attempt=event.attempts, given_up=again is None)
+        log.info("event not accepted", event_id=event.ref, cause=trouble, attempt=event.attempts, last=again is None)
         in_hand.update(next_attempt_at=again)
 
 
