@@ -42,7 +42,7 @@ def where_the_money_is(order: Order) -> str:
     """The customer's money, by what the provider last said. "Refund" is said only where money had really moved."""
     payment = getattr(order, "payment", None)
     if payment is None or payment.state in (PaymentState.UNOPENED, PaymentState.OPEN, PaymentState.EXPIRED):
-        return "Nothing was charged."
+        return "Nothing was charged." if order.outcome else "Nothing has been charged."
     price = money(payment.amount, payment.currency)
     ending = order.state in (State.COMPENSATING, State.COMPENSATED)
     if payment.state == PaymentState.REFUNDED:

@@ -16,6 +16,7 @@ from orders.storefront.countries import COUNTRIES
 
 PHONE = re.compile(r"\+?[0-9 ()./-]*")
 FEWEST_DIGITS = 5
+MISSING = "Please fill this in."
 
 
 def longest(field: str) -> int:
@@ -28,6 +29,8 @@ def longest(field: str) -> int:
 
 class Words(forms.CharField):
     """One line of text: trimmed, its white space evened out, no control characters that could forge a mail's header."""
+
+    default_error_messages = {"required": MISSING}
 
     def __init__(self, field: str, *, autofill: str, **options: Any) -> None:
         super().__init__(max_length=longest(field), **options)
@@ -54,7 +57,7 @@ class ClaimForm(forms.Form):
         max_length=longest("email"),
         label="E-mail",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-        error_messages={"invalid": "Please check this address, as in you@example.com."},
+        error_messages={"required": MISSING, "invalid": "Please check this address, as in you@example.com."},
     )
     name = Words("name", autofill="name")
     line1 = Words("line1", autofill="address-line1", label="Street and number")

@@ -1,4 +1,6 @@
-"""The customer's addresses. An order's id is any text here, so that a malformed one is answered by its own view."""
+"""The customer's addresses. An order's id is any text here, slashes included: a malformed one is answered like an
+unknown one, by its own view.
+"""
 
 from django.urls import path
 
@@ -8,7 +10,7 @@ app_name = "orders"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("orders/", views.claim, name="claim"),
-    path("orders/<str:order_id>/", views.status_page, name="status"),
-    path("orders/<str:order_id>/status", views.status, name="status_json"),
-    path("orders/<str:order_id>/cancel", views.cancel, name="cancel"),
+    path("orders/<path:order_id>/status", views.status, name="status_json"),
+    path("orders/<path:order_id>/cancel", views.cancel, name="cancel"),
+    path("orders/<path:order_id>/", views.status_page, name="status"),
 ]

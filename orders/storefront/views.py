@@ -19,8 +19,8 @@ from orders.storefront.landing import page_to_submit_ms, show_landing
 from orders.storefront.refusals import CsrfFailed, Invalid, Malformed, NotFound, ServerError, SlowDown
 from orders.storefront.status import see_order, status_json
 from orders.storefront.timeline import timeline
-from orders.workflow import cancel_order, claim_pair
 from orders.wording import money
+from orders.workflow import cancel_order, claim_pair
 from quantasneaks.addresses import client_address
 
 LONGEST_KEY = 255  # characters
