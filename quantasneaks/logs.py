@@ -67,6 +67,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             # One line per doorbell says nothing: each step logs what it did.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.request": {"level": "WARNING"},  # bells that went stale
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat.schedulers": {"level": "WARNING"},
             "flower": {"level": "WARNING"},

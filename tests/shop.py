@@ -1,64 +1,31 @@
-"""The whole shop as `make run` starts it, in a folder of its own on free ports, and what people do with it over HTTP."""
+"""What people do with a running shop (tests/stack.py starts it): customers claim and pay, staff decide."""
 
-import os
 import secrets
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import redis
 
-ROOT = Path(__file__).parent.parent
-PASSWORD = "correct-horse-battery"
-READY_WITHIN, STOPPED_WITHIN = 90, 20  # seconds
+from tests import stack
+from tests.stack import PASSWORD
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Shop:
-    """A running shop."""
-
-    folder: Path
-    env: dict[str, str]
-    process: subprocess.Popen[bytes]
-    output: Path
-    http: httpx.Client = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+class Shop(stack.Shop):
+    """A running shop with people in it."""
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.env['PORT']}"
-
-    @property
-    def data(self) -> Path:
-        return Path(self.env["QS_DATA_DIR"])
-
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=300)
+    def http(self) -> httpx.Client:
+        """A customer's browser."""
+        return httpx.Client(base_url=self.base, timeout=30)
 
     def broker(self) -> "redis.Redis[bytes]":
-        return redis.Redis(unix_socket_path=str(self.data / "run" / "valkey.sock"))
+        return redis.Redis(unix_socket_path=str(self.folder / "run" / "valkey.sock"))
 
     def mails(self, subject: str = "") -> list[str]:
-        return [text for mail in sorted((self.data / "mails").glob("*.eml")) if subject in (text := mail.read_text())]
+        return [text for mail in sorted((self.folder / "mails").glob("*.eml")) if subject in (text := mail.read_text())]
 
     # --- customers ---
 
@@ -72,8 +39,8 @@ class Shop:
             "postcode": "12345",
             "country": "US",
         }
-        headers = changes.pop("headers", {})
-        return self.http.post("/orders/", json=body | changes, headers=headers)
+        headers, timeout = changes.pop("headers", {}), changes.pop("timeout", 30)
+        return self.http.post("/orders/", json=body | changes, headers=headers, timeout=timeout)
 
     def status(self, order_id: str) -> dict[str, Any]:
         answer = self.http.get(f"/orders/{order_id}/status")
@@ -108,7 +75,7 @@ class Shop:
     # --- staff ---
 
     def staff(self, name: str = "staff") -> httpx.Client:
-        client = httpx.Client(base_url=self.url, timeout=30)
+        client = httpx.Client(base_url=self.base, timeout=30)
         client.get("/admin/login/")
         form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
         assert client.post("/admin/login/", data=form).status_code == 302
@@ -133,41 +100,10 @@ def eventually(look: Callable[[], Any], *, within: float, what: Callable[[], str
 
 @contextmanager
 def running_shop(**settings: str) -> Iterator[Shop]:
-    """Start the shop, stop it, and see to it that nothing is left of it."""
-    with tempfile.TemporaryDirectory(prefix="qs-shop-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")} | {
-            "QS_DATA_DIR": str(folder / "data"),
-            "PORT": str(free_port()),
-            "FLOWER_PORT": str(free_port()),
-            "QS_STAFF_PASSWORD": PASSWORD,
-            "QS_CLAIM_RATE": "0",
-            **settings,
-        }
-        output = folder / "output.log"
-        with output.open("wb") as log:
-            command = [sys.executable, "-m", "quantasneaks.run"]
-            process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
-        shop = Shop(folder=folder, env=env, process=process, output=output)
-        try:
-            eventually(lambda: is_ready(shop), within=READY_WITHIN, what=lambda: "a ready shop: " + output.read_text())
-            yield shop
-        finally:
-            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-            process.send_signal(signal.SIGTERM)
-            try:
-                assert process.wait(STOPPED_WITHIN) == 0, output.read_text()[-3000:]
-            finally:
-                _, orphans = psutil.wait_procs(family, timeout=2)
-                for orphan in orphans:
-                    orphan.kill()
-            assert not orphans, orphans
-
-
-def is_ready(shop: Shop) -> bool:
-    assert shop.process.poll() is None, shop.output.read_text()[-3000:]
-    try:
-        return bool(shop.http.get("/readyz").json()["status"] == "ready")
-    except (httpx.HTTPError, ValueError, KeyError):
-        return False
+    """Start a shop, stop it, and see to it that nothing is left of it."""
+    with stack.folder_for_a_shop() as folder:
+        started = stack.start(folder, **settings)
+        shop = Shop(started.folder, started.env, started.process)
+        shop.wait_ready()
+        yield shop
+        assert shop.stop() == 0
