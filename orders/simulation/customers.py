@@ -10,7 +10,7 @@ from orders.simulation.sale import Sale
 from orders.simulation.shop import Shop, Trouble, refusal
 from orders.states import FINAL, State
 
-LOOKS_A_SECOND = 100  # of all customers together
+LOOKS_A_SECOND = 50  # of all customers together
 SHORTEST_PAUSE = 0.5  # seconds between two looks of one customer
 
 
