@@ -23,7 +23,7 @@ from orders.risk.signals import place_of
 
 Features = dict[str, float | None]
 
-NONE = timedelta(0)
+ZERO = timedelta(0)
 TEN_SECONDS, MINUTE, TEN_MINUTES = timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)
 MOST_STREETS = 100  # spellings of one address that are compared; beyond that the count says enough
 SCRIPTS = (
@@ -127,7 +127,7 @@ def attempts_of(signed: Mapping[int, ClaimSignals]) -> dict[int, float | None]:
     ).values_list("ip_key", "minute", "count"):
         counted[key].append((minute, count))
     return {
-        number: sum(count for minute, count in counted[signals.ip_key] if -TEN_MINUTES < minute - signals.at <= NONE)
+        number: sum(count for minute, count in counted[signals.ip_key] if -TEN_MINUTES < minute - signals.at <= ZERO)
         or None
         for number, signals in signed.items()
     }
