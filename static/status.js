@@ -5,6 +5,7 @@ import { showLocalTimes, startClocks, tick } from "./clock.js";
 
 const page = document.querySelector("[data-status]");
 const lost = page.querySelector("[data-lost]");
+const news = page.querySelector("[data-news]");  // read aloud when it changes
 const HIDDEN_TAB_MS = 60_000;
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -48,6 +49,7 @@ async function takeOver() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("order");
   const hadFocus = order().contains(document.activeElement);
   order().replaceWith(fresh);
+  news.textContent = fresh.querySelector("h1").textContent;
   showLocalTimes(fresh);
   tick();
   if (hadFocus) fresh.querySelector("h1").focus();
