@@ -20,11 +20,12 @@ from orders.errors import StepFailed
 from orders.models import Callback, Drop, Event, Mail, Order, Pair, SweepBeat, Work
 from orders.payments import payment_provider
 from orders.payments.provider import LedgerEntry, PaymentState
-from orders.states import FINAL, MAILS, PairState, State, Step, Wait
+from orders.states import FINAL, MAILS, Actor, PairState, State, Step, Wait
 
 SECOND_LOOK = 2.0  # seconds; on a living shop a finding may be a transaction's half-way house
 PICKED_UP_WITHIN = timedelta(seconds=5)
 UNTOUCHED_FOR = timedelta(seconds=30)
+BUSY_WITHIN = timedelta(seconds=5)
 SWEEP_SILENT_FOR = timedelta(seconds=30)
 LEDGER_PAGE = 100  # intents looked at together
 LEASE_LIMIT = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 30)
@@ -227,12 +228,14 @@ def work(now: datetime, awake: bool) -> Iterator[Finding]:
     yield from orders_named(
         Order.objects.filter(state__in=moving).annotate(steps=life).filter(steps=0), "stranded: nothing comes next"
     )
+    # Hands that are busy have a queue before them; idle hands beside due work mean that it was lost sight of.
+    busy = Event.objects.filter(actor=Actor.WORKER, at__gt=now - BUSY_WITHIN).exists()
     for row in Work.objects.filter(Q(parked_at__isnull=False) | Q(due_at__lte=now - UNTOUCHED_FOR)):
         text = f"order {row.order_id}: {row.step} "
         if row.parked_at:
             yield Finding(text + "is parked and waits for staff", grave=False)
         elif row.started_at is None:
-            yield Finding(text + "is due and untouched for more than 30 s", grave=awake)
+            yield Finding(text + "is due and untouched for more than 30 s", grave=awake and not busy)
         elif row.started_at <= now - LEASE_LIMIT:
             yield Finding(text + "is held for longer than a step may take")
 

@@ -53,10 +53,17 @@ def a_claim(email: str | None = None, **changes: Any) -> Claim:
     return Claim(**(fields | changes))
 
 
-SIGNALS = {"ip": "192.0.2.7", "headers": [["User-Agent", "Mozilla/5.0"]], "page_to_submit_ms": 20_000, "honeypot": False}
+SIGNALS = {
+    "ip": "192.0.2.7",
+    "headers": [["User-Agent", "Mozilla/5.0"]],
+    "page_to_submit_ms": 20_000,
+    "honeypot": False,
+}
 
 
-def place(drop: Drop, claim: Claim | None = None, *, key: str | None = None, signals: dict[str, Any] | None = None) -> Order:
+def place(
+    drop: Drop, claim: Claim | None = None, *, key: str | None = None, signals: dict[str, Any] | None = None
+) -> Order:
     claim = claim or a_claim()
     digest = claim_digest({"email": claim.email, "size": str(claim.size)})
     return workflow.claim_pair(drop=drop, claim=claim, raw_signals=signals or SIGNALS, key=key, digest=digest)

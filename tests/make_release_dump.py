@@ -64,8 +64,9 @@ def test_make_the_dump(settings):
 
     states = set(Order.objects.values_list("state", flat=True))
     assert states == set(State)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
-    path = RELEASES / f"{commit.stdout.strip()}.sql"
+    ask = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(ask, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    path = RELEASES / f"{commit}.sql"
     name, host = connection.settings_dict["NAME"], connection.settings_dict["HOST"]
     dump = [str(POSTGRES_BIN / "pg_dump"), "-h", host, "-U", "postgres", "--no-owner", "--no-privileges", name]
     lines = subprocess.run(dump, check=True, capture_output=True, text=True).stdout.splitlines()

@@ -83,10 +83,8 @@ class Shop(stack.Shop):
         return client
 
     def decide(self, order_id: str, decision: str, reason: str = "other", note: str = "as agreed") -> httpx.Response:
-        with self.staff() as client:
-            return client.post(
-                f"/admin/review/{order_id}/", data={"decision": decision, "reason": reason, "note": note}
-            )
+        body = {"decision": decision, "reason": reason, "note": note}
+        return self.staff().post(f"/admin/review/{order_id}/", data=body)
 
 
 def eventually(look: Callable[[], Any], *, within: float, what: Callable[[], str]) -> Any:

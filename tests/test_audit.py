@@ -10,7 +10,7 @@ from django.db import connection
 
 from orders import audit as auditing
 from orders import clock
-from orders.models import Callback, Mail, Order, Pair, SweepBeat, Work
+from orders.models import Callback, Drop, Mail, Order, Pair, SweepBeat, Work
 from orders.payments import payment_provider
 from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle, strangers  # noqa: F401
 
@@ -152,6 +152,16 @@ def test_an_order_that_nothing_comes_next_for():
     order = place(open_drop())
     Work.objects.filter(order=order).delete()
     assert f"order {order.number}: stranded" in violations()
+
+
+def test_a_queue_before_busy_hands_is_a_warning():
+    paid_order(open_drop())  # worked on just now
+    place(Drop.objects.get())
+    SweepBeat.objects.update(at=clock.now())
+    Work.objects.update(due_at=clock.now() - timedelta(minutes=1))
+    report = auditing.audit()
+    assert report.violations == []
+    assert any("due and untouched" in text for text in report.warnings)
 
 
 def test_work_that_lies_about():

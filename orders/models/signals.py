@@ -31,7 +31,7 @@ class ClaimSignals(models.Model):
 
 
 class ClaimAttempts(models.Model):
-    """Claims per client address and minute, refused ones too: the rate limit and a signal for the score.
+    """Claims let through per client address and minute: the rate limit and a signal for the score.
 
     Its table is unlogged (see the migration): a count lost in a crash lets somebody try again, nothing more.
     """
