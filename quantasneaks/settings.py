@@ -12,6 +12,7 @@ from typing import Any
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from quantasneaks.logs import logging_config
@@ -299,17 +300,26 @@ UNFOLD = {
     "SITE_TITLE": "QuantaSneaks",
     "SITE_HEADER": "QuantaSneaks",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("favicon.svg")}],
     "SIDEBAR": {
         "show_all_applications": True,
         "navigation": [
             {
                 "items": [
                     {
-                        "title": "Review desk",
-                        "icon": "fact_check",
-                        "link": reverse_lazy("fulfillment:desk"),
-                        "permission": lambda request: request.user.has_perm("fulfillment.decide_review"),
+                        "title": title,
+                        "icon": icon,
+                        "link": reverse_lazy(page),
+                        "permission": lambda request, permission=permission: request.user.has_perm(permission),
                     }
+                    for title, icon, page, permission in (
+                        ("Review desk", "fact_check", "fulfillment:desk", "fulfillment.decide_review"),
+                        ("Orders", "receipt_long", "admin:orders_order_changelist", "orders.view_order"),
+                        ("Decisions", "gavel", "admin:fulfillment_decision_changelist", "fulfillment.view_decision"),
+                        ("Payments", "payments", "admin:orders_payment_changelist", "orders.view_payment"),
+                        ("Journal", "history", "admin:orders_event_changelist", "orders.view_event"),
+                        ("Work", "pending_actions", "admin:orders_work_changelist", "orders.view_work"),
+                    )
                 ]
             }
         ],

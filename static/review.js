@@ -1,6 +1,7 @@
-// Writes times in the reader's zone and counts the time left down, on the server's clock.
+// Writes times in the reader's zone and counts the time left down.
 
-const ahead = Date.parse(document.body.dataset.now) - Date.now();
+import { serverNow } from "./clock.js";
+
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 for (const time of document.querySelectorAll("time:not([data-left])")) {
@@ -15,9 +16,8 @@ function left(seconds) {
 
 function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
-    const seconds = Math.floor((Date.parse(time.dateTime) - Date.now() - ahead) / 1000);
-    time.textContent = left(Math.max(seconds, 0));
+    time.textContent = left(Math.max(0, Math.floor((Date.parse(time.dateTime) - serverNow()) / 1000)));
   }
 }
 
-if (!Number.isNaN(ahead)) setInterval(tick, 1000);
+setInterval(tick, 1000);

@@ -39,10 +39,7 @@ class OrderAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": (("state", "outcome"), ("drop", "pair_number", "size"), ("created_at", "updated_at"))}),
         ("Score", {"fields": (("score", "level", "score_degraded"), "why")}),
-        (
-            "Customer",
-            {"fields": (("name", "email", "phone"), ("line1", "line2"), ("postcode", "city", "country"))},
-        ),
+        ("Customer", {"fields": ("name", "email", "phone", ("line1", "line2"), ("postcode", "city", "country"))}),
         ("Undo", {"fields": ("undo",)}),
     )
     change_form_outer_after_template = "fulfillment/admin_order.html"
