@@ -60,7 +60,6 @@ def paragraphs_of(order: Order, step: Step) -> list[str]:
         {
             "order": order,
             "deadline": callback.deadline_at if callback else None,
-            "time_to_pay": settings.PAYMENT_TIMEOUT,
             "price": money(order.drop.price, order.drop.currency),
             "size": size_text(order.size),
             "message": message(order),
