@@ -8,6 +8,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests import stack
+from tests.life import strangers
+
+__all__ = ["strangers"]  # a fixture, found here by its name
 
 
 @pytest.fixture(scope="session")

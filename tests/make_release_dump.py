@@ -17,7 +17,7 @@ from orders.engine import run_due
 from orders.models import Order
 from orders.states import MAILS, State, Step
 from quantasneaks.embedded import POSTGRES_BIN
-from tests.life import a_claim, approve, deliver_webhooks, open_drop, pay, place, reject, settle, strangers  # noqa: F401
+from tests.life import a_claim, approve, deliver_webhooks, open_drop, pay, place, reject, settle
 from tests.test_upgrade import RELEASES, SHOP_ID
 
 ROOT = Path(__file__).parent.parent

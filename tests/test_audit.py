@@ -12,7 +12,7 @@ from orders import audit as auditing
 from orders import clock
 from orders.models import Callback, Drop, Mail, Order, Pair, SweepBeat, Work
 from orders.payments import payment_provider
-from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle, strangers  # noqa: F401
+from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle
 
 pytestmark = pytest.mark.usefixtures("strangers")
 

@@ -29,7 +29,6 @@ from tests.life import (
     open_drop,
     place,
     settle,
-    strangers,  # noqa: F401
 )
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -12,7 +12,7 @@ from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, 
 from orders.errors import Permanent, Transient
 from orders.models import Order, Work
 from orders.states import Outcome, State, Step, Undo
-from tests.life import fresh, held_locks, later, open_drop, place, story, strangers  # noqa: F401
+from tests.life import fresh, held_locks, later, open_drop, place, story
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -246,4 +246,4 @@ def test_one_bell_does_all_that_is_due(as_step):
 
 
 def test_backoff_grows_to_a_minute_and_no_further():
-    assert engine.LONGEST_DELAY == timedelta(seconds=60)
+    assert timedelta(seconds=60) == engine.LONGEST_DELAY

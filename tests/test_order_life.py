@@ -25,7 +25,6 @@ from tests.life import (
     reject,
     settle,
     story,
-    strangers,  # noqa: F401
 )
 
 pytestmark = pytest.mark.usefixtures("strangers")

@@ -9,7 +9,7 @@ from django_fsm import TransitionNotAllowed
 
 from orders.models import Callback, Event, Order, Pair
 from orders.states import State
-from tests.life import open_drop, place, strangers  # noqa: F401
+from tests.life import open_drop, place
 
 pytestmark = pytest.mark.usefixtures("strangers")
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,9 @@ def test_t20_no_code_updates_an_orders_state_past_its_machine():
 
 
 def test_t21_the_maintained_fsm_is_the_one_installed():
-    names = subprocess.run(["grep", "-c", "^django-fsm==", "requirements.txt"], cwd=ROOT, capture_output=True, text=True)
+    names = subprocess.run(
+        ["grep", "-c", "^django-fsm==", "requirements.txt"], cwd=ROOT, capture_output=True, text=True
+    )
     assert names.stdout.strip() == "0"
 
 

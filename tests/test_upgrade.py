@@ -13,7 +13,7 @@ from orders.audit import audit
 from orders.models import Order
 from orders.states import FINAL, Outcome, State
 from quantasneaks.embedded import POSTGRES_BIN
-from tests.life import approve, later, settle, strangers  # noqa: F401
+from tests.life import approve, later, settle
 
 RELEASES = Path(__file__).parent / "releases"
 SHOP_ID = "release-dump"
