@@ -9,7 +9,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,10 @@ class Shop:
             assert self.process.poll() is None, f"the shop ended instead of opening:\n{self.output}"
             return "Log in as" in self.output
 
-        until(ready, "the log-in that the shop prints when it is ready", within=90)
+        try:
+            until(ready, "the log-in that the shop prints when it is ready", within=150)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output}") from None
         return self
 
     def child(self, part: str) -> int | None:
@@ -191,6 +194,6 @@ def buy(base: str) -> dict[str, Any]:
     order = claim(base)["orderId"]
     pay(reach(base, order, "awaiting_payment"))
     reach(base, order, "awaiting_approval")
-    with staff(base) as reviewer:
+    with closing(staff(base)) as reviewer:
         decide(reviewer, order)
     return reach(base, order, "shipped")

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from quantasneaks import checks, embedded, probe
+from quantasneaks import celery_app, checks, embedded, probe
 from quantasneaks.running import programs
 from quantasneaks.running.programs import Program
 from quantasneaks.running.supervisor import Keeper
@@ -102,7 +102,10 @@ def _shop() -> str:
         socket.create_connection((probe.reachable(settings.BIND), settings.FLOWER_PORT), timeout=1).close()
     except OSError as error:
         return f"Flower: {error}"
-    return ""
+    replies = celery_app.control.broadcast("ping", reply=True, timeout=1, limit=2)
+    heard = {name.split("@")[0] for reply in replies for name in reply}
+    silent = sorted({"worker", "mailer"} - heard)
+    return f"no answer from {' and '.join(silent)}" if silent else ""
 
 
 def _welcome() -> str:
