@@ -64,6 +64,7 @@ class TestPeople:
     def test_where_some_abandon_the_last_ones_come_when_pairs_are_back(self) -> None:
         arrivals = [who.arrives for who in people(abandon_rate=0.2)]
         assert 60 < max(arrivals) < 70
+        assert sum(at < 10 for at in arrivals) > 80 < sum(at > 60 for at in arrivals)
 
     def test_everybody_would_take_any_size_and_most_want_the_usual_one(self) -> None:
         crowd = people()

@@ -5,6 +5,7 @@ What they do follows from the seed alone. Who they are also follows from the run
 
 # ruff: noqa: SIM905  # lists of words are read as words
 
+import math
 import random
 import secrets
 from collections.abc import Mapping
@@ -94,7 +95,8 @@ def person(plan: Plan, index: int, address: int, habits: random.Random, identity
         browser=identity.choice(BROWSERS),
         form=form(plan, index, identity),
         sizes=tuple(sizes),
-        arrives=arrival * plan.arrivals,
+        # Many at the opening and many at the end, however long the time between: the early pairs are back for the late.
+        arrives=math.sin(arrival * math.pi / 2) ** 2 * plan.arrivals,
         cards=() if abandon < plan.abandon_rate else cards,
         rejected=reject < plan.reject_rate,
     )
