@@ -128,14 +128,15 @@ def money(now: datetime, awake: bool) -> Iterator[Finding]:
     wanting = {State.AWAITING_APPROVAL: "holds no authorised money", State.SHIPPED: "was never paid"}
     paid: set[int] = set()
     try:
-        ours = (entry for entry in payment_provider().ledger() if entry.order_number is not None)
+        books = ((entry.order_number, entry) for entry in payment_provider().ledger())
+        ours = ((number, entry) for number, entry in books if number is not None)
         while page := list(islice(ours, LEDGER_PAGE)):
-            orders = Order.objects.select_related("drop").in_bulk([entry.order_number for entry in page])
-            for entry in page:
-                if problem := entry_problem(entry, orders.get(entry.order_number)):
-                    yield Finding(f"payment {entry.intent_ref} of order {entry.order_number}: {problem}")
+            orders = Order.objects.select_related("drop").in_bulk([number for number, _ in page])
+            for number, entry in page:
+                if problem := entry_problem(entry, orders.get(number)):
+                    yield Finding(f"payment {entry.intent_ref} of order {number}: {problem}")
                 if entry.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
-                    paid.add(entry.order_number)
+                    paid.add(number)
     except StepFailed as error:
         yield Finding(f"the provider's ledger could not be read: {error}")
         return

@@ -59,9 +59,9 @@ PORT = env.int("PORT", 8000)
 FLOWER_PORT = env.int("FLOWER_PORT", 5555)
 BIND = env.str("BIND", "127.0.0.1")
 # What customers type; stands in mails and in the provider's way back.
-PUBLIC_URL = env.str(
-    "QS_PUBLIC_URL",
-    f"http://127.0.0.1:{PORT}" if DEMO else f"https://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else ''}",
+PUBLIC_URL = (
+    env.str("QS_PUBLIC_URL", "")
+    or (f"http://127.0.0.1:{PORT}" if DEMO else f"https://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else ''}")
 ).rstrip("/")
 # Where our own processes reach the web process: only the demo's PayLab and carrier need it.
 INTERNAL_URL = env.str("QS_INTERNAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")

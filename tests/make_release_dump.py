@@ -10,15 +10,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from orders import workflow
 from orders.engine import run_due
 from orders.models import Order
 from orders.states import MAILS, State, Step
-from quantasneaks.embedded import POSTGRES_BIN
 from tests.life import a_claim, approve, deliver_webhooks, open_drop, pay, place, reject, settle
-from tests.test_upgrade import RELEASES, SHOP_ID
+from tests.test_upgrade import RELEASES, SHOP_ID, run_client
 
 ROOT = Path(__file__).parent.parent
 
@@ -67,7 +65,5 @@ def test_make_the_dump(settings):
     ask = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(ask, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     path = RELEASES / f"{commit}.sql"
-    name, host = connection.settings_dict["NAME"], connection.settings_dict["HOST"]
-    dump = [str(POSTGRES_BIN / "pg_dump"), "-h", host, "-U", "postgres", "--no-owner", "--no-privileges", name]
-    lines = subprocess.run(dump, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = run_client("pg_dump", "--no-owner", "--no-privileges").splitlines()
     path.write_text("\n".join(line for line in lines if not line.startswith("\\")) + "\n")

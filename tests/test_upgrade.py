@@ -1,5 +1,6 @@
 """Newer code finishes the orders of every release: whatever state they were in when the shop was updated."""
 
+import os
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -20,13 +21,23 @@ SHOP_ID = "release-dump"
 DUMPS = sorted(RELEASES.glob("*.sql"))
 
 
+def run_client(program: str, *arguments: str) -> str:
+    """A PostgreSQL program on the tests' database."""
+    connection.ensure_connection()
+    server = connection.connection.info
+    where = ("-h", server.host, "-p", str(server.port), "-U", server.user, "-d", server.dbname)
+    env = os.environ | {"PGPASSWORD": server.password}
+    done = subprocess.run(
+        [str(POSTGRES_BIN / program), *where, *arguments], env=env, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
 def load(dump: Path) -> None:
     """Put the test database back to what that release left, then migrate it as a deployment does."""
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    name, host = connection.settings_dict["NAME"], connection.settings_dict["HOST"]
-    psql = [str(POSTGRES_BIN / "psql"), "-h", host, "-U", "postgres", "-v", "ON_ERROR_STOP=1", "-q", "-d", name]
-    subprocess.run([*psql, "-f", str(dump)], check=True, capture_output=True)
+    run_client("psql", "-v", "ON_ERROR_STOP=1", "-q", "-f", str(dump))
     connection.close()
     call_command("migrate", verbosity=0)
 

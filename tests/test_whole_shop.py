@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.shop import PASSWORD, Shop, eventually, running_shop
+from tests.shop import Shop, eventually, running_shop
+from tests.stack import PASSWORD
 
 pytestmark = pytest.mark.stack
 
