@@ -65,5 +65,5 @@ def test_make_the_dump(settings):
     ask = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(ask, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
     path = RELEASES / f"{commit}.sql"
-    lines = run_client("pg_dump", "--no-owner", "--no-privileges").splitlines()
+    lines = run_client("pg_dump", "--inserts", "--no-owner", "--no-privileges").splitlines()
     path.write_text("\n".join(line for line in lines if not line.startswith("\\")) + "\n")

@@ -50,11 +50,12 @@ class Shop(stack.Shop):
 
     def until(self, order_id: str, *wanted: str, within: float = 30) -> dict[str, Any]:
         """Wait for a state; the answer has it."""
-        return eventually(
+        reached: dict[str, Any] = eventually(
             lambda: found if (found := self.status(order_id))["status"] in wanted else None,
             within=within,
             what=lambda: f"{wanted}, the order is {self.status(order_id)}",
         )
+        return reached
 
     def placed(self, **changes: Any) -> str:
         """A claim whose payment page is open."""
