@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +89,10 @@ class Shop:
         return code
 
 
-def start(folder: Path, **changes: str) -> Shop:
+MAKE_RUN = (sys.executable, "-m", "quantasneaks.run")  # what `make run` does once everything is installed
+
+
+def start(folder: Path, *, command: Sequence[str] = MAKE_RUN, **changes: str) -> Shop:
     """Start a shop; it is not ready yet."""
     port, flower_port = free_ports(2)
     env = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
@@ -104,7 +107,7 @@ def start(folder: Path, **changes: str) -> Shop:
     output = folder.parent / f"{folder.name}.output"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "quantasneaks.run"],
+            command,
             cwd=ROOT,
             env=env,
             stdin=subprocess.DEVNULL,

@@ -130,6 +130,15 @@ def test_it_stops_cleanly_while_it_is_still_opening(folder: Path, phase: str) ->
     assert shop.stop(signal.SIGTERM) == 0, shop.output
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_make_alone_stops_the_shop_too(folder: Path, how: signal.Signals, tmp_path: Path) -> None:
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"run:\n\t@exec {sys.executable} -m quantasneaks.run\n")  # as ours, but nothing is installed
+    shop = stack.start(folder, command=["make", "-f", str(makefile), "run"])
+    until((folder / "run" / ".s.PGSQL.5432").exists, "PostgreSQL")
+    assert shop.stop(how) == -how  # make's own way to end
+
+
 @pytest.mark.parametrize("name", ["PORT", "FLOWER_PORT"])
 def test_a_port_in_use_is_one_line(folder: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -29,6 +29,19 @@ def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()}
 
 
+def make_was_interrupted() -> bool:
+    """Whether our parent is a `make` that was told to end by SIGINT sent to it alone.
+
+    GNU make passes SIGTERM on, but counts on the terminal for SIGINT: it blocks the signal and waits for us to end.
+    """
+    try:
+        status = Path(f"/proc/{os.getppid()}/status").read_text()
+    except OSError:
+        return False
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return fields["Name"] == "make" and bool(int(fields["SigBlk"], 16) & 1 << signal.SIGINT - 1)
+
+
 def kill_all() -> None:
     """Kill every child that is left, and theirs as they become ours. Comes back when none is left."""
     while left := children():

@@ -73,6 +73,8 @@ class Keeper(Supervisor):
             self.process(self.wanted.get()).spawn()
         for pid in processes.children() - self.options.pidhistory.keys():
             os.kill(pid, signal.SIGKILL)
+        if processes.make_was_interrupted():
+            self.options.mood = SupervisorStates.SHUTDOWN
 
     def start(self, programs: Sequence[Program]) -> None:
         for program in programs:
