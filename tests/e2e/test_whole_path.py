@@ -114,8 +114,6 @@ def test_a_customer_buys_and_a_reviewer_approves(shop: Shop, context: BrowserCon
     customer.reload()
     expect(customer.locator("#order[data-state=shipped]")).to_be_visible(timeout=20_000)
     look(customer, "status-shipped")
-    customer.go_back()  # nothing is lost by the back button
-    customer.goto(shop.base)
 
     admin = context.new_page()
     admin.goto(f"{shop.base}/admin/orders/order/{number}/change/")
