@@ -28,7 +28,7 @@ lint: ## style, types, import rules, templates, migrations, deployment settings,
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/djlint --quiet --check --lint templates
+	.venv/bin/djlint --quiet --lint templates
 	$(PYTHON) manage.py makemigrations --check --dry-run
 	$(PYTHON) -m tests.deployment manage.py check --deploy --fail-level WARNING
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
