@@ -35,7 +35,7 @@ from orders.errors import (
 from orders.models import Drop, Mail, Order, Payment, Shipment, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
-from orders.payments.page import open_page
+from orders.payments.page import begin_payment, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
 from orders.risk import signals
 from orders.risk.score import rescore_linked, score_order
@@ -125,14 +125,6 @@ def score_risk(order: Order, lease: Lease) -> None:
     with lease.recording(State.PROCESSING) as order:
         order.take_score(score)
         order.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
-        # The page's words are fixed before the first try, so that each further try is the same request.
-        Payment.objects.create(
-            order=order,
-            amount=order.drop.price,
-            currency=order.drop.currency,
-            expires_at=order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
-            updated_at=order.now,
-        )
         enqueue(order, Step.OPEN_PAYMENT)
     for number, newer in rescore_linked(order, now):
         with transaction.atomic():
@@ -159,6 +151,7 @@ def time_to_pay_is_over(order: Order) -> datetime:
 )
 def open_payment(order: Order, lease: Lease) -> None:
     """Open the provider's hosted page; from then on the customer has an hour to pay."""
+    begin_payment(order)
     session = open_page(order)
     with lease.recording(State.PROCESSING) as order:
         order.payment.opened(session, at=order.now)
@@ -382,10 +375,11 @@ def cancel_shipment(order: Order, lease: Lease) -> None:
 
 def return_money(order: Order, lease: Lease) -> None:
     """Close the page, then void or refund, by the provider's word and not by ours."""
-    if not order.payment.session_ref:
+    payment = Payment.objects.filter(order=order).first()
+    if payment is None or not payment.session_ref:
         # The answer to open_payment was lost. The same key and words find its page, or make one to be closed.
         try:
-            session = open_page(order)
+            session = open_page(order) if payment else None  # no row: nothing was ever asked for
         except Permanent:
             session = None  # the provider never accepted the request: there is no page
         with lease.recording(State.COMPENSATING, last=False) as order:

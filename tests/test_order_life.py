@@ -8,8 +8,10 @@ from django.conf import settings as django_settings
 
 from orders import workflow
 from orders.audit import audit
+from orders.engine import begin, run_due, taken_up
 from orders.errors import AlreadyDecided, NotInReview, TooLate
-from orders.models import Mail, Order, Pair, Shipment
+from orders.models import Mail, Order, Pair, Payment, Shipment
+from orders.payments.page import begin_payment, open_page
 from orders.states import Outcome, PairState, State, Step
 from tests.life import (
     DECLINED_CARD,
@@ -198,9 +200,6 @@ def test_money_that_comes_after_the_end_is_returned_once(strangers):
     session = order.payment
     session.refresh_from_db()
     workflow.cancel_order(public_id=order.public_id)
-    from orders.engine import run_due
-    from orders.models import Payment
-
     # The provider's page was paid before the cancel; its word reaches us only after the order ended.
     assert pay(order).status_code == 303
     run_due(Step.COMPENSATE, workflow.undo_order)
@@ -223,3 +222,37 @@ def test_the_status_page_is_reachable_by_the_link(strangers):
     answer = httpx.get(f"{strangers.url}/orders/{order.public_id}/status")
     assert answer.json()["status"] == "processing"
     assert a_claim().customer_key.endswith("@example.org")
+
+
+def test_a_queue_before_the_payment_page_does_not_shorten_the_time_to_pay():
+    order = place(open_drop())
+    run_due(Step.SCORE_RISK, workflow.undo_order)
+    later(django_settings.PAYMENT_TIMEOUT + timedelta(minutes=1))  # the rush: the step waits for a free worker
+    settle()
+    order = fresh(order)
+    assert order.state == State.AWAITING_PAYMENT
+    assert order.payment.expires_at - order.events.get(what="payment page opened").at > timedelta(minutes=59)
+
+
+def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
+    order = place(open_drop())
+    run_due(Step.SCORE_RISK, workflow.undo_order)
+    with taken_up(Step.OPEN_PAYMENT) as lease:
+        begin(lease, lease.rule)  # and the process is gone
+    workflow.cancel_order(public_id=order.public_id)
+    settle()
+    assert_undone(order, Outcome.CANCELLED)
+    assert "no payment to return" in story(order)
+
+
+def test_a_page_whose_answer_was_lost_is_found_and_closed():
+    order = place(open_drop())
+    run_due(Step.SCORE_RISK, workflow.undo_order)
+    with taken_up(Step.OPEN_PAYMENT) as lease:
+        begun = begin(lease, lease.rule)
+        begin_payment(begun)
+        session = open_page(begun)  # the provider made it, and the process is gone
+    workflow.cancel_order(public_id=order.public_id)
+    settle()
+    assert_undone(order, Outcome.CANCELLED)
+    assert httpx.post(session.url, data={"card": "4242424242424242"}).status_code in (409, 410)

@@ -3,9 +3,22 @@
 from django.conf import settings
 from django.urls import reverse
 
-from orders.models import Order
+from orders.models import Order, Payment
 from orders.payments import payment_provider
 from orders.payments.provider import Session
+
+
+def begin_payment(order: Order) -> None:
+    """Fix the words of the request before the first try, so that each further try is the same request."""
+    Payment.objects.get_or_create(
+        order=order,
+        defaults={
+            "amount": order.drop.price,
+            "currency": order.drop.currency,
+            "expires_at": order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
+            "updated_at": order.now,
+        },
+    )
 
 
 def open_page(order: Order) -> Session:

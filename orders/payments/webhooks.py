@@ -56,6 +56,6 @@ def note(event: ProviderEvent, body: str) -> None:
         "body": body,
     }
     _, new = WebhookEvent.objects.get_or_create(event_id=event.id, defaults=fields)
-    if new and order and order.state in ASK and order.payment.session_ref:
+    if new and order and order.state in ASK and hasattr(order, "payment") and order.payment.session_ref:
         order.now = fields["received_at"]
         enqueue(order, ASK[State(order.state)])
