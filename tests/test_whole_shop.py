@@ -131,13 +131,24 @@ def test_claims_do_not_need_redis_and_go_on_by_themselves_when_it_is_back(shop):
     audit_is_clean(shop)
 
 
-@pytest.mark.parametrize("name", ["worker", "relay", "beat", "paylab_courier", "granian"])
+PROCESSES = {
+    "worker": "-Q sweep,orders",
+    "mailer": "-Q sweep,mails",
+    "relay": "manage.py relay",
+    "beat": "quantasneaks beat",
+    "courier": "paylab_courier",
+    "web": "granian",
+}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
 def test_a_killed_process_loses_no_order(shop, name):
     victims = [
         process
         for process in psutil.Process(shop.process.pid).children(recursive=True)
-        if name in " ".join(process.cmdline())
+        if PROCESSES[name] in " ".join(process.cmdline())
     ]
+    assert victims
     placed = [shop.claim(size=11).json()["orderId"] for _ in range(5)]
     for victim in victims:
         victim.kill()
