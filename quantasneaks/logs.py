@@ -37,7 +37,13 @@ def formatter() -> logging.Formatter:
             foreign_pre_chain=SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, sort_keys=False),
+                structlog.dev.ConsoleRenderer(
+                    colors=False,
+                    pad_event_to=0,
+                    sort_keys=False,
+                    # Never rich: its traceback shows local variables, customers' data among them, and takes seconds.
+                    exception_formatter=structlog.dev.plain_traceback,
+                ),
             ],
         )
     )

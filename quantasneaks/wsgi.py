@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from quantasneaks.bulkhead import Bulkhead
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantasneaks.settings")
 
-application = get_wsgi_application()
+application = Bulkhead(get_wsgi_application())

@@ -65,9 +65,10 @@ def shop() -> list[Program]:
     """The shop itself. The same processes as in docker-compose.yml."""
     web = (
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "quantasneaks.wsgi:application"),
-        *("--host", settings.BIND, "--port", str(settings.PORT), "--workers", "2", "--blocking-threads", "4"),
+        *("--host", settings.BIND, "--port", str(settings.PORT), "--workers", "2"),
+        *("--blocking-threads", "128"),  # they only wait: see bulkhead.py
         # No access log: a customer's path holds the customer's credential.
-        *("--no-access-log", "--log-level", "warning"),
+        *("--no-access-log", "--log-level", "error"),
         *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "4"),
     )
     quiet = ("--without-mingle", "--without-gossip")  # workers need to know nothing of each other
