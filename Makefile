@@ -29,7 +29,7 @@ lint: ## style, types, import rules, templates, migrations, deployment settings,
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/djlint --quiet --lint templates
-	$(PYTHON) manage.py makemigrations --check --dry-run
+	$(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run # no database is needed for this
 	$(PYTHON) -m tests.deployment manage.py check --deploy --fail-level WARNING
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
