@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from quantasneaks.running.processes import stop_with_parent
 from tests.processes import children, kill, of_folder, until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -114,6 +115,7 @@ def start(folder: Path, *, command: Sequence[str] = MAKE_RUN, **changes: str) ->
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=stop_with_parent,  # a test run that is killed takes its shop along
         )
     return Shop(folder, env, process)
 

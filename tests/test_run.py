@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from quantasneaks.running.processes import stop_with_parent
 from tests import stack
+from tests.deployment import PRODUCTION
 from tests.processes import children, kill, of_folder, until
 from tests.stack import Shop
 
@@ -168,3 +170,26 @@ def test_a_child_that_never_gets_ready_is_named_and_everything_stops(folder: Pat
     assert shop.process.wait(90) == 1
     assert shop.output.splitlines()[-1].startswith("quantasneaks: worker does not start; see ")
     assert of_folder(folder) == {}
+
+
+def test_the_web_process_runs_in_production(folder: Path) -> None:
+    port = stack.free_ports(1)[0]
+    command = ["-m", "granian", "--interface", "wsgi", "quantasneaks.wsgi:application", "--port", str(port)]
+    web = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=stack.ROOT,
+        env={**os.environ, **PRODUCTION, "QS_DATA_DIR": str(folder)},
+        preexec_fn=stop_with_parent,
+    )
+    try:
+        until(lambda: answered(port) == 200, "/healthz in production")
+    finally:
+        web.terminate()
+        web.wait(20)
+
+
+def answered(port: int) -> int | None:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"Host": "shop.example"}).status_code
+    except httpx.TransportError:
+        return None
