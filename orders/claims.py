@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,7 @@ from orders.models import Drop, Order, Pair
 from orders.states import PairState
 
 KEY_LIFE = timedelta(hours=24)
+LOOK_AGAIN = 0.01  # seconds; about as long as a claim takes
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,15 @@ def lock_customer(drop: Drop, customer: str) -> None:
 def take_pair(drop: Drop, size: Decimal) -> Pair:
     """Hold the free pair of this size with the lowest number. Raises SoldOut when none is on sale.
 
-    Claims in flight skip each other's pairs. Whoever finds all of them locked waits for one and looks again: a pair
-    that a claim in flight has locked is not sold, for that claim may still fail.
+    Claims in flight skip each other's pairs. Whoever finds all of them locked looks again until one is free or none is
+    on sale: a pair that a claim in flight has locked is not sold, for that claim may still fail. It does not wait for
+    the lock itself: FOR UPDATE also locks the rows it then finds taken, so two such waits can be a deadlock.
     """
     free = Pair.objects.filter(drop=drop, size=size, state=PairState.ON_SALE).order_by("number")
     while (pair := free.select_for_update(skip_locked=True).first()) is None:
         if not free.exists():
             raise SoldOut(f"Size {size.normalize():f} is sold out.")
-        pair = free.select_for_update().first()  # None where its holder took it: look again
-        if pair:
-            break
-    assert pair is not None
+        time.sleep(LOOK_AGAIN)
     pair.state = PairState.HELD
     pair.save(update_fields=["state"])
     return pair

@@ -29,8 +29,12 @@ def sweep() -> list[Step]:
 
 @transaction.atomic
 def pick_up_due_callbacks(now: datetime) -> int:
-    """Claim a batch of deadlines that passed. The order itself is moved by a worker, under its lock."""
-    due = list(Callback.objects.due(now).select_for_update(skip_locked=True).order_by("deadline_at")[:BATCH])
+    """Claim a batch of deadlines that passed. The order itself is moved by a worker.
+
+    It is the order's row that is locked, as everywhere else: whoever holds it is never waited for, in either direction.
+    """
+    claimed = Callback.objects.due(now).select_related("order").select_for_update(skip_locked=True, of=("order",))
+    due = list(claimed.order_by("deadline_at")[:BATCH])
     Callback.objects.filter(pk__in=[callback.pk for callback in due]).update(picked_up_at=now)
     Work.objects.bulk_create(
         [Work(order_id=callback.order_id, step=WHAT_FOLLOWS[Wait(callback.kind)], due_at=now) for callback in due],

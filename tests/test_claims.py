@@ -1,8 +1,10 @@
 """A claim reserves one pair for one customer, whatever happens at the same time."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +21,7 @@ from orders.errors import (
     SaleNotOpen,
     SoldOut,
 )
-from orders.models import Order, Pair
+from orders.models import Drop, Order, Pair
 from orders.states import PairState, Step
 from tests.life import (
     SIZE,
@@ -113,9 +115,9 @@ def test_the_same_key_with_another_body_is_a_conflict():
         place(drop, key="k")
 
 
-def test_a_pair_that_a_claim_in_flight_holds_is_not_sold_out():
-    """The last pair is locked by a claim that fails in the end: who waited gets it, and is not told `sold_out`."""
-    drop = open_drop({"9": 1})
+@contextmanager
+def a_claim_in_flight(drop: Drop) -> Iterator[None]:
+    """Another claim has locked a pair and fails when the block ends."""
     holding, let_go = threading.Event(), threading.Event()
 
     def claim_that_fails() -> None:
@@ -133,9 +135,35 @@ def test_a_pair_that_a_claim_in_flight_holds_is_not_sold_out():
     thread = threading.Thread(target=claim_that_fails)
     thread.start()
     assert holding.wait(20)
-    threading.Timer(0.3, let_go.set).start()
-    assert place(drop).pair_number == 1
-    thread.join()
+    try:
+        yield
+    finally:
+        let_go.set()
+        thread.join()
+
+
+def test_a_pair_that_a_claim_in_flight_holds_is_not_sold_out():
+    """The last pair is locked by a claim that fails in the end: who waited gets it, and is not told `sold_out`."""
+    drop = open_drop({"9": 1})
+    with ThreadPoolExecutor(1) as pool:
+        with a_claim_in_flight(drop):
+            waiting = pool.submit(at_once, [lambda: place(drop)])
+            time.sleep(0.3)
+            assert not waiting.done()
+        assert [order.pair_number for order in waiting.result(20)] == [1]
+
+
+def test_claims_never_wait_for_each_others_locks():
+    """FOR UPDATE locks also what it then finds taken: claims that wait in a row lock's queue end in a deadlock."""
+    drop = open_drop({"9": 1})
+    with ThreadPoolExecutor(1) as pool, connection.cursor() as cursor:
+        with a_claim_in_flight(drop):
+            waiting = pool.submit(at_once, [lambda: place(drop)] * 5)
+            for _ in range(30):
+                time.sleep(0.01)
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                assert cursor.fetchone() == (0,)
+        assert kinds(waiting.result(20)) == {"Order": 1, "SoldOut": 4}
 
 
 def test_refusals_come_in_the_contracts_order():
