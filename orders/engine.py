@@ -9,13 +9,13 @@ carries an idempotency key.
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from orders import clock
@@ -26,19 +26,30 @@ from orders.states import MAILS, Actor, Outcome, State, Step, Undo
 log = structlog.get_logger("orders")
 
 LIFE_LOCKS, MAIL_LOCKS = 1, 2  # name spaces of the advisory locks
-BATCH_TIME = 5  # seconds that one bell may keep a worker; then others get their turn
+BATCH_TIME = 1  # second that one bell may keep a worker; then another step gets its turn
 MOST_CRASHES = 5  # a step that took its worker down that often waits for staff
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(seconds=60)
 
-# A free row of the step, its order locked for this session. The lock is tried row by row, oldest first, until one
-# succeeds; MATERIALIZED keeps the planner from trying locks on rows that it then drops.
-FIND = """
+# Takes up a free row of the step: its order is locked for this session, its attempt counted. The lock is tried row by
+# row, oldest first, until one succeeds; MATERIALIZED keeps the planner from trying locks on rows that it then drops.
+# A row that was done between our look and our lock comes back as held, without its columns.
+TAKE_UP = """
 WITH due AS MATERIALIZED (
     SELECT id, order_id FROM orders_work
     WHERE step = %(step)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
     ORDER BY due_at LIMIT 100
+), held AS MATERIALIZED (
+    SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
+), begun AS (
+    UPDATE orders_work AS work
+    SET attempts = attempts + 1,
+        crashes = crashes + (started_at IS NOT NULL)::int,
+        started_at = statement_timestamp() + %(offset)s
+    FROM held
+    WHERE work.id = held.id AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
+    RETURNING work.id, due_at, attempts, crashes, started_at
 )
-SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
+SELECT held.id, held.order_id, due_at, attempts, crashes, started_at FROM held LEFT JOIN begun USING (id)
 """
 
 
@@ -176,26 +187,31 @@ def run_due(name: Step, turn_round: TurnRound) -> int:
 def taken_up(name: Step) -> Iterator[Lease | None]:
     """Hold the next due row of a step, or None. The order's lock is held until the block ends."""
     space, key = (MAIL_LOCKS, "id") if name in MAILS else (LIFE_LOCKS, "order_id")
-    with connection.cursor() as cursor:
+    while True:
         parameters: dict[str, Any] = {"step": name, "offset": clock.offset, "space": space}
-        cursor.execute(FIND.format(key=key), parameters)
-        found = cursor.fetchone()
-    if found is None:
-        yield None
-        return
-    work_id, number = found
-    try:
-        yield Lease(Work(pk=work_id, order_id=number, step=name))
-    finally:
-        # Where the session itself is gone, so is the lock.
-        if connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [space, work_id if name in MAILS else number])
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE_UP.format(key=key), parameters)
+            found = cursor.fetchone()
+        if found is None:
+            yield None
+            return
+        work_id, number, due_at, attempts, crashes, started_at = found
+        try:
+            if attempts is not None:
+                work = Work(pk=work_id, order_id=number, step=name)
+                work.due_at, work.attempts, work.crashes, work.started_at = due_at, attempts, crashes, started_at
+                yield Lease(work)
+                return
+        finally:
+            # Where the session itself is gone, so is the lock.
+            with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+                key_held = work_id if name in MAILS else number
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [space, key_held])
 
 
 def perform(lease: Lease, turn_round: TurnRound) -> None:
     """Begin the step, do it, and deal with what went wrong."""
-    order = begin(lease, lease.rule)
+    order = begin(lease)
     if order is None:
         return
     with structlog.contextvars.bound_contextvars(
@@ -218,31 +234,30 @@ def perform(lease: Lease, turn_round: TurnRound) -> None:
             log.info("step done")
 
 
-def begin(lease: Lease, rule: Rule) -> Order | None:
-    """Count the attempt and register the undo, before any outside effect. None: there is nothing to do."""
+def begin(lease: Lease) -> Order | None:
+    """The order as the step finds it, its undo registered before any outside effect. None: there is nothing to do."""
+    rule, work = lease.rule, lease.work
+    poison = work.crashes >= MOST_CRASHES
+    order = Order.objects.seen(work.order_id)
+    if order.state in rule.during and not poison and (rule.undo is None or rule.undo in order.undo):
+        return order  # nothing to write
     with transaction.atomic():
-        order = Order.objects.lock(lease.work.order_id)
-        work = Work.objects.due(order.now).filter(pk=lease.work.pk).first()
-        if work is None:  # somebody else did it between our look and our lock
-            return None
+        order = Order.objects.lock(work.order_id)
         if order.state not in rule.during:
             work.delete()
             return None
-        work.crashes += work.started_at is not None
-        work.attempts += 1
-        work.started_at = order.now
-        if work.crashes >= MOST_CRASHES:
+        if poison:
             work.parked_at, work.started_at = order.now, None
             work.last_error = "Took its worker down each time; waits for staff."
+            work.save(update_fields=["parked_at", "started_at", "last_error"])
             order.record(
                 "step parked", actor=Actor.WORKER, cause=work.last_error, attempt=work.attempts, step=work.step
             )
-        elif rule.undo and rule.undo not in order.undo:
-            order.register(rule.undo)
-            order.commit()
-        work.save(update_fields=["attempts", "crashes", "started_at", "parked_at", "last_error"])
-    lease.work = work
-    return None if work.parked_at else order
+            return None
+        assert rule.undo
+        order.register(rule.undo)
+        order.commit()
+    return order
 
 
 def fail(lease: Lease, order: Order, error: StepFailed, turn_round: TurnRound) -> None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from django.conf import settings
+
 from orders.models import Order
 from orders.payments.provider import PaymentState
 from orders.states import Outcome, State
@@ -36,6 +38,15 @@ def size_text(size: Decimal) -> str:
 
 def money(amount: int, currency: str) -> str:
     return f"{amount / 100:,.2f} {currency.upper()}"
+
+
+def time_to_decide() -> str:
+    """How long a decision may take, in the largest unit that fits: "24 hours"."""
+    total = max(1, round(settings.APPROVAL_TIMEOUT.total_seconds()))
+    size, unit = next(
+        (size, unit) for size, unit in ((3600, "hour"), (60, "minute"), (1, "second")) if total % size == 0
+    )
+    return f"{total // size} {unit}{'' if total == size else 's'}"
 
 
 def where_the_money_is(order: Order) -> str:

@@ -93,7 +93,7 @@ def test_the_lock_of_a_worker_that_dies_is_free_at_once():
 
     def die():
         with taken_up(Step.SCORE_RISK) as lease:
-            begin(lease, RULES[Step.SCORE_RISK])
+            begin(lease)
             connection.close()  # what the kernel does to a killed process's socket
 
     doomed = threading.Thread(target=die)
@@ -225,7 +225,7 @@ def test_a_step_that_takes_its_worker_down_each_time_is_parked_and_staff_can_ret
     for _ in range(MOST_CRASHES + 1):
         with taken_up(Step.SCORE_RISK) as lease:
             assert lease is not None
-            begin(lease, RULES[Step.SCORE_RISK])  # and the process is gone
+            begin(lease)  # and the process is gone
     work = row(order)
     assert work.parked_at is not None
     assert run() == 0

@@ -238,7 +238,7 @@ def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
     order = place(open_drop())
     run_due(Step.SCORE_RISK, workflow.undo_order)
     with taken_up(Step.OPEN_PAYMENT) as lease:
-        begin(lease, lease.rule)  # and the process is gone
+        begin(lease)  # and the process is gone
     workflow.cancel_order(public_id=order.public_id)
     settle()
     assert_undone(order, Outcome.CANCELLED)
@@ -249,7 +249,7 @@ def test_a_page_whose_answer_was_lost_is_found_and_closed():
     order = place(open_drop())
     run_due(Step.SCORE_RISK, workflow.undo_order)
     with taken_up(Step.OPEN_PAYMENT) as lease:
-        begun = begin(lease, lease.rule)
+        begun = begin(lease)
         begin_payment(begun)
         session = open_page(begun)  # the provider made it, and the process is gone
     workflow.cancel_order(public_id=order.public_id)

@@ -43,6 +43,16 @@ def test_an_open_drop_shows_its_price_its_rules_its_sizes_and_the_form(client: C
     assert page.count("<option value=") == 250
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(86400, "24 hours"), (3600, "1 hour"), (5400, "90 minutes"), (5, "5 seconds"), (1, "1 second")],
+)
+def test_the_promise_is_the_time_there_is_to_decide(client: Client, seconds: int, words: str) -> None:
+    open_drop()
+    with override_settings(APPROVAL_TIMEOUT=timedelta(seconds=seconds)):
+        assert f"We decide within {words}." in landing(client)
+
+
 def test_the_page_is_two_queries(client: Client, django_assert_num_queries: Any) -> None:
     open_drop({"8": 30, "9": 3})
     with django_assert_num_queries(2):
@@ -109,6 +119,18 @@ def test_the_newest_drop_is_shown(client: Client) -> None:
     open_drop(name="The new one")
     assert "The new one" in landing(client)
     assert Drop.objects.count() == 2
+
+
+def test_an_announced_drop_waits_behind_the_one_that_is_open(client: Client) -> None:
+    now = clock.now()
+    later_one = {"opens_at": now + timedelta(days=5), "closes_at": now + timedelta(days=6)}
+    soon = {"opens_at": now + timedelta(days=3), "closes_at": now + timedelta(days=4)}
+    open_drop(name="Announced for later", **later_one)
+    open_drop(name="Announced for soon", **soon)
+    open_drop(name="Over", opens_at=now - timedelta(days=3), closes_at=now - timedelta(days=1))
+    assert "Announced for soon" in landing(client)
+    open_drop(name="Open now")
+    assert "Open now" in landing(client)
 
 
 # --- what went wrong --------------------------------------------------------------------------------------------------

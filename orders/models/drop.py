@@ -11,8 +11,18 @@ from orders.states import PairState
 
 class DropQuerySet(models.QuerySet["Drop"]):
     def current(self) -> "Drop | None":
-        """The drop that the landing page shows: the one opened or announced last. `drop.now` is the database's time."""
-        return self.annotate(now=clock.expression()).order_by("-opens_at", "-id").first()
+        """The drop that the landing page shows: the one that is open, else the next to open, else the last.
+
+        `drop.now` is the database's time.
+        """
+        now = clock.expression()
+        is_open = models.Case(models.When(opens_at__lte=now, closes_at__gt=now, then=True), default=False)
+        next_to_open = models.Case(models.When(opens_at__gt=now, then=models.F("opens_at")))
+        return (
+            self.annotate(now=now)
+            .order_by(is_open.desc(), next_to_open.asc(nulls_last=True), "-opens_at", "-id")
+            .first()
+        )
 
 
 class Drop(models.Model):

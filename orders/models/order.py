@@ -33,6 +33,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         order.as_locked = order.changeable()
         return order
 
+    def seen(self, number: int) -> "Order":
+        """The order as it is now, unlocked, with what most steps read of it; `order.now` is the database's time."""
+        return self.select_related("drop", "payment").annotate(now=clock.expression()).get(number=number)
+
     def live(self) -> "OrderQuerySet":
         """Orders that hold their customer's one place in the drop."""
         return self.exclude(state=State.COMPENSATED)

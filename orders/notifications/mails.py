@@ -10,7 +10,7 @@ from django.urls import reverse
 from orders.errors import Transient
 from orders.models import Order
 from orders.states import Step
-from orders.wording import message, money, size_text, where_the_money_is
+from orders.wording import message, money, size_text, time_to_decide, where_the_money_is
 
 SUBJECTS = {
     Step.SEND_PLACED: "Your pair is held for you",
@@ -62,6 +62,7 @@ def paragraphs_of(order: Order, step: Step) -> list[str]:
             "deadline": callback.deadline_at if callback else None,
             "price": money(order.drop.price, order.drop.currency),
             "size": size_text(order.size),
+            "time_to_decide": time_to_decide(),
             "message": message(order),
             "money": where_the_money_is(order),
             "parcel": getattr(order, "shipment", None),

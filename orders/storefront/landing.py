@@ -15,7 +15,7 @@ from orders.models import Drop
 from orders.states import PairState
 from orders.storefront.countries import COUNTRIES
 from orders.storefront.forms import ClaimForm
-from orders.wording import money, size_text
+from orders.wording import money, size_text, time_to_decide
 
 FEW = 10  # pairs
 
@@ -79,6 +79,7 @@ def show_landing(
     context = {
         "drop": drop,
         "price": money(drop.price, drop.currency),
+        "time_to_decide": time_to_decide(),
         "phase": phase,
         "sizes": sizes,
         "first_size": next((size.text for size in sizes if size.on_sale), ""),
