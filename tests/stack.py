@@ -93,6 +93,15 @@ class Shop:
 MAKE_RUN = (sys.executable, "-m", "quantasneaks.run")  # what `make run` does once everything is installed
 
 
+def as_from_a_terminal() -> None:
+    """In the new process: heed Ctrl-C also where this test run was started to ignore it (`make test &`).
+
+    And a test run that is killed takes its shop along.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    stop_with_parent()
+
+
 def start(folder: Path, *, command: Sequence[str] = MAKE_RUN, **changes: str) -> Shop:
     """Start a shop; it is not ready yet."""
     port, flower_port = free_ports(2)
@@ -115,7 +124,7 @@ def start(folder: Path, *, command: Sequence[str] = MAKE_RUN, **changes: str) ->
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=stop_with_parent,  # a test run that is killed takes its shop along
+            preexec_fn=as_from_a_terminal,
         )
     return Shop(folder, env, process)
 
