@@ -19,6 +19,11 @@ SHARED: list[Any] = [
 ]
 
 
+def without_public_ids(text: str) -> str:
+    """The text without what could be an order's public id."""
+    return UUID.sub("<id>", text)
+
+
 class WithoutPublicIds(logging.Formatter):
     """Wraps the real formatter: Django's own lines name the path of a failed request, and the id is in it."""
 
@@ -27,7 +32,7 @@ class WithoutPublicIds(logging.Formatter):
         self.formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
-        return UUID.sub("<id>", self.formatter.format(record))
+        return without_public_ids(self.formatter.format(record))
 
 
 def formatter() -> logging.Formatter:

@@ -51,6 +51,16 @@ def everything() -> Order:
     return order
 
 
+def test_the_guest_link_in_an_event_is_not_shown(boss):
+    order = everything()
+    event = WebhookEvent.objects.get()
+    event.body = f'{{"success_url": "https://shop.example/orders/{order.public_id}/"}}'
+    event.save()
+    page = boss.get(reverse("admin:orders_webhookevent_change", args=[event.pk])).content.decode()
+    assert "success_url" in page
+    assert str(order.public_id) not in page
+
+
 def test_it_works(boss):
     assert boss.get("/admin/").status_code == 200
 

@@ -123,10 +123,8 @@ def test_the_newest_drop_is_shown(client: Client) -> None:
 
 def test_an_announced_drop_waits_behind_the_one_that_is_open(client: Client) -> None:
     now = clock.now()
-    later_one = {"opens_at": now + timedelta(days=5), "closes_at": now + timedelta(days=6)}
-    soon = {"opens_at": now + timedelta(days=3), "closes_at": now + timedelta(days=4)}
-    open_drop(name="Announced for later", **later_one)
-    open_drop(name="Announced for soon", **soon)
+    open_drop(name="Announced for later", opens_at=now + timedelta(days=5), closes_at=now + timedelta(days=6))
+    open_drop(name="Announced for soon", opens_at=now + timedelta(days=3), closes_at=now + timedelta(days=4))
     open_drop(name="Over", opens_at=now - timedelta(days=3), closes_at=now - timedelta(days=1))
     assert "Announced for soon" in landing(client)
     open_drop(name="Open now")

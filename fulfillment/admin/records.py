@@ -15,6 +15,7 @@ from orders.models import (
     SweepBeat,
     WebhookEvent,
 )
+from quantasneaks.logs import without_public_ids
 
 
 @admin.register(Event)
@@ -41,6 +42,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_filter = ("type",)
     list_select_related = ("order",)
     search_fields = ("=order__number", "event_id", "ref")
+    fields = ("event_id", "type", "ref", "created_at", "received_at", "order", "told")
+
+    @admin.display(description="body")
+    def told(self, event: WebhookEvent) -> str:
+        """What the provider sent. A session names the page it leads back to: the customer's credential."""
+        return without_public_ids(event.body)
 
 
 @admin.register(Mail)
