@@ -81,7 +81,9 @@ def settle(*, rounds: int = 30) -> None:
 
 def deliver_webhooks() -> None:
     """PayLab's courier, inlined."""
-    Courier().deliver_due()
+    courier = Courier()
+    courier.deliver_due()
+    courier.http.close()
 
 
 def pay(order: Order, card: str = GOOD_CARD) -> httpx.Response:
@@ -127,6 +129,7 @@ def held_locks() -> int:
 @pytest.fixture
 def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path: Any) -> Any:
     """The shop's outside world, over HTTP: PayLab, ParcelLab and the mail directory; time is put right afterwards."""
+    from orders.payments import stripe
     from orders.shipping import carrier
     from quantasneaks.paths import DataDir
 
@@ -137,5 +140,7 @@ def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path:
     settings.EMAIL_BACKEND = "orders.notifications.eml.EmlBackend"
     carrier.cache_clear()
     yield live_server
+    # A connection kept alive would keep a thread of the live server, and with it a session of the test database.
+    stripe.client()._requestor._client.close()
     clock.offset = timedelta(0)
     carrier.cache_clear()
