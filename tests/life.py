@@ -141,6 +141,8 @@ def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path:
     carrier.cache_clear()
     yield live_server
     # A connection kept alive would keep a thread of the live server, and with it a session of the test database.
-    stripe.client()._requestor._client.close()
+    http = stripe.client()._requestor._client
+    assert http
+    http.close()
     clock.offset = timedelta(0)
     carrier.cache_clear()
