@@ -143,6 +143,6 @@ def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path:
     # A connection kept alive would keep a thread of the live server, and with it a session of the test database.
     http = stripe.client()._requestor._client
     assert http
-    http.close()
+    http.close()  # type: ignore[no-untyped-call]
     clock.offset = timedelta(0)
     carrier.cache_clear()
