@@ -260,7 +260,7 @@ def test_events_tell_what_happened_in_its_order(client: StripeClient) -> None:
         "checkout.session.completed",
         "payment_intent.succeeded",
         "charge.refunded",
-        "refund.updated",
+        "refund.created",
         "payment_intent.amount_capturable_updated",
         "checkout.session.completed",
         "payment_intent.canceled",

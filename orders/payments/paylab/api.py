@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 
 from django.db import models
 
-from orders import clock
-from orders.payments.paylab import books, objects
+from orders.payments.paylab import books, clock, faults, objects
 from orders.payments.paylab.errors import InvalidParam, Missing, UnknownAddress
 from orders.payments.paylab.models import CaptureMethod, Charge, Event, Intent, Refund, Session
 from orders.payments.paylab.objects import Json, expand_tree
@@ -59,7 +58,8 @@ def create_session(params: Params) -> Json:
     expires_at = integer(params, "expires_at", most=LATEST)
     if expires_at is not None and expires_at <= now.timestamp():
         raise InvalidParam("The `expires_at` timestamp must be in the future.", param="expires_at")
-    intent = obj(params, "payment_intent_data")
+    intent, notes = obj(params, "payment_intent_data"), metadata(params)
+    planned = faults.asked_for(notes)
     session = Session.objects.create(
         created=now,
         amount=amount,
@@ -68,13 +68,14 @@ def create_session(params: Params) -> Json:
         line_items=lines,
         customer_email=text(params, "customer_email", longest=800),
         client_reference_id=text(params, "client_reference_id", longest=200),
-        metadata=metadata(params),
+        metadata=notes,
         intent_metadata=metadata(intent),
         intent_description=text(intent, "description"),
         success_url=success_url,
         cancel_url=url(params, "cancel_url"),
         expires_at=now + SESSION_LASTS if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
     )
+    faults.add_to_session(session, *planned)
     return objects.session_json(session, expand)
 
 
@@ -196,7 +197,12 @@ def list_events(params: Params) -> Json:
     events = Event.objects.all()
     if kind := text(params, "type"):
         events = events.filter(type=kind)
-    return page(params, "event", events, objects.event_json, "/v1/events", {"type"})
+    if kinds := entries(params, "types"):
+        events = events.filter(type__in=kinds)
+    created = obj(params, "created")
+    if (since := integer(created, "gte", most=LATEST)) is not None:
+        events = events.filter(created__gte=datetime.fromtimestamp(since, UTC))
+    return page(params, "event", events, objects.event_json, "/v1/events", {"type", "types", "created"})
 
 
 def get_event(params: Params, ref: str) -> Json:

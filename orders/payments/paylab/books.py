@@ -9,15 +9,15 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from orders import clock
-from orders.payments.paylab import objects
-from orders.payments.paylab.cards import Card
+from orders.payments.paylab import clock, faults, objects
+from orders.payments.paylab.cards import NOT_CONFIRMED, Card, Decline, whose_bank_asks
 from orders.payments.paylab.errors import ApiError, InvalidParam, Missing, UnexpectedState
 from orders.payments.paylab.models import (
     CaptureMethod,
     Charge,
     ChargeStatus,
     Event,
+    FaultKind,
     Intent,
     IntentStatus,
     Refund,
@@ -31,9 +31,9 @@ CHANNEL = "paylab"  # where the courier listens
 BATCH = 100
 
 
-def tell(type: str, thing: dict[str, Any], *, now: datetime) -> None:
+def tell(type: str, thing: dict[str, Any], *, session_id: int, now: datetime) -> None:
     """Write an event beside its cause; the courier hears of it when both are committed."""
-    Event.objects.create(created=now, type=type, object=thing, next_attempt_at=now)
+    Event.objects.create(created=now, type=type, object=thing, session_id=session_id, next_attempt_at=now)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
 
@@ -58,7 +58,10 @@ def lock_intent(ref: str) -> Intent:
 
 
 def pay(ref: str, card: Card) -> Session:
-    """Try a card on an open session. Its status tells how it went: complete, still open (declined), or expired."""
+    """Try a card on an open session. Its status tells how it went: complete, still open (declined), or expired.
+
+    Still open with an intent that requires action: the card's bank asks its holder first, see `confirm`.
+    """
     with transaction.atomic():
         session = lock_session(ref)
         now = clock.now()
@@ -75,26 +78,48 @@ def pay(ref: str, card: Card) -> Session:
                 "metadata": session.intent_metadata,
             },
         )
-        if card.decline:
-            decline_card(intent, card, now=now)
+        if card.asks_bank:
+            intent.status, intent.asked = IntentStatus.REQUIRES_ACTION, card.fingerprint
+            intent.save(update_fields=["status", "asked"])
+            tell_of_intent("payment_intent.requires_action", intent, now=now)
+        elif card.decline:
+            decline_card(intent, card, card.decline, now=now)
         else:
-            accept_card(intent, card, now=now)
-            session.status = SessionStatus.COMPLETE
-            session.save(update_fields=["status"])
-            tell("checkout.session.completed", objects.session_json(session, {}), now=now)
+            accept_card(session, intent, card, now=now)
     return session
 
 
-def accept_card(intent: Intent, card: Card, *, now: datetime) -> None:
-    """Hold the money; without a reason to wait, take it."""
+def confirm(ref: str, *, yes: bool) -> Session:
+    """The card's holder answered the bank's question. Where none is open, nothing happens."""
+    with transaction.atomic():
+        session = lock_session(ref)
+        now = clock.now()
+        if close_if_due(session, now=now) or session.status != SessionStatus.OPEN:
+            return session
+        intent = Intent.objects.filter(session=session, status=IntentStatus.REQUIRES_ACTION).first()
+        if intent is None:
+            return session
+        card = whose_bank_asks(intent.asked)
+        if yes:
+            accept_card(session, intent, card, now=now)
+        else:
+            decline_card(intent, card, NOT_CONFIRMED, now=now)
+    return session
+
+
+def accept_card(session: Session, intent: Intent, card: Card, *, now: datetime) -> None:
+    """Hold the money; without a reason to wait, take it. The session is complete."""
+    if card.fault:
+        faults.add_to_session(session, card.fault)
     manual = intent.capture_method == CaptureMethod.MANUAL
+    lapse = faults.play(FaultKind.LAPSES, ref=session.ref) if manual else None
     intent.charges.create(
         created=now,
         status=ChargeStatus.SUCCEEDED,
         amount=intent.amount,
         amount_captured=0 if manual else intent.amount,
         captured=not manual,
-        capture_before=now + AUTHORISATION_LASTS if manual else None,
+        capture_before=now + (lapse.delay if lapse else AUTHORISATION_LASTS) if manual else None,
         brand=card.brand,
         last4=card.last4,
         fingerprint=card.fingerprint,
@@ -102,13 +127,14 @@ def accept_card(intent: Intent, card: Card, *, now: datetime) -> None:
     intent.status = IntentStatus.REQUIRES_CAPTURE if manual else IntentStatus.SUCCEEDED
     intent.amount_received = 0 if manual else intent.amount
     intent.save(update_fields=["status", "amount_received"])
-    what = "payment_intent.amount_capturable_updated" if manual else "payment_intent.succeeded"
-    tell(what, objects.intent_json(intent, {}), now=now)
+    session.status = SessionStatus.COMPLETE
+    session.save(update_fields=["status"])
+    tell_of_intent("payment_intent.amount_capturable_updated" if manual else "payment_intent.succeeded", intent, now=now)
+    tell("checkout.session.completed", objects.session_json(session, {}), session_id=session.pk, now=now)
 
 
-def decline_card(intent: Intent, card: Card, *, now: datetime) -> None:
+def decline_card(intent: Intent, card: Card, decline: Decline, *, now: datetime) -> None:
     """Remember the attempt; the session stays open for another card."""
-    assert card.decline
     intent.charges.create(
         created=now,
         status=ChargeStatus.FAILED,
@@ -116,11 +142,17 @@ def decline_card(intent: Intent, card: Card, *, now: datetime) -> None:
         brand=card.brand,
         last4=card.last4,
         fingerprint=card.fingerprint,
-        failure_code=card.decline.code,
-        decline_code=card.decline.decline_code,
-        failure_message=card.decline.message,
+        failure_code=decline.code,
+        decline_code=decline.decline_code,
+        failure_message=decline.message,
     )
-    tell("payment_intent.payment_failed", objects.intent_json(intent, {}), now=now)
+    intent.status = IntentStatus.REQUIRES_PAYMENT_METHOD
+    intent.save(update_fields=["status"])
+    tell_of_intent("payment_intent.payment_failed", intent, now=now)
+
+
+def tell_of_intent(type: str, intent: Intent, *, now: datetime) -> None:
+    tell(type, objects.intent_json(intent, {}), session_id=intent.session_id, now=now)
 
 
 # --- the ends of a session ------------------------------------------------------------------------
@@ -141,7 +173,7 @@ def close(session: Session, *, now: datetime) -> None:
     intent = Intent.objects.select_for_update().filter(session=session).first()
     if intent is not None:
         end(intent, reason="expired", now=now)
-    tell("checkout.session.expired", objects.session_json(session, {}), now=now)
+    tell("checkout.session.expired", objects.session_json(session, {}), session_id=session.pk, now=now)
 
 
 def look_up(ref: str) -> Session:
@@ -173,7 +205,7 @@ def expire(ref: str) -> Session:
 
 
 def end_what_is_due() -> int:
-    """Close pages and let go of authorisations whose time is over. Returns how many."""
+    """Close pages, let go of authorisations and settle refunds whose time has come. Returns how many."""
     with transaction.atomic():
         now = clock.now()
         sessions = Session.objects.select_for_update(skip_locked=True).filter(
@@ -187,7 +219,9 @@ def end_what_is_due() -> int:
         )[:BATCH]
         for intent in intents:
             end(intent, reason="automatic", now=now)
-    return len(sessions) + len(intents)
+    due = Refund.objects.filter(status=RefundStatus.PENDING, settles_at__lte=clock.now())
+    settled = [settle(made) for made in due.values_list("pk", flat=True)[:BATCH]]
+    return len(sessions) + len(intents) + len(settled)
 
 
 # --- held money -----------------------------------------------------------------------------------
@@ -222,7 +256,7 @@ def capture(ref: str, amount: int | None) -> Intent:
         charge.save(update_fields=["captured", "amount_captured"])
         intent.status, intent.amount_received = IntentStatus.SUCCEEDED, taken
         intent.save(update_fields=["status", "amount_received"])
-        tell("payment_intent.succeeded", objects.intent_json(intent, {}), now=now)
+        tell_of_intent("payment_intent.succeeded", intent, now=now)
     return intent
 
 
@@ -251,7 +285,7 @@ def end(intent: Intent, *, reason: str, now: datetime) -> None:
     """Cancel a locked intent."""
     intent.status, intent.canceled_at, intent.cancellation_reason = IntentStatus.CANCELED, now, reason
     intent.save(update_fields=["status", "canceled_at", "cancellation_reason"])
-    tell("payment_intent.canceled", objects.intent_json(intent, {}), now=now)
+    tell_of_intent("payment_intent.canceled", intent, now=now)
 
 
 def refund(*, intent_ref: str, charge_ref: str, amount: int | None, reason: str, metadata: dict[str, str]) -> Refund:
@@ -280,9 +314,33 @@ def refund(*, intent_ref: str, charge_ref: str, amount: int | None, reason: str,
         now = clock.now()
         charge.amount_refunded += given
         charge.save(update_fields=["amount_refunded"])
+        late = faults.play(FaultKind.REFUND_FAILS, FaultKind.REFUND_PENDING, ref=intent_ref)
         made = charge.refunds.create(
-            created=now, status=RefundStatus.SUCCEEDED, amount=given, reason=reason, metadata=metadata
+            created=now,
+            status=RefundStatus.PENDING if late else RefundStatus.SUCCEEDED,
+            amount=given,
+            reason=reason,
+            metadata=metadata,
+            settles_at=now + late.delay if late else None,
+            settles_as=RefundStatus.FAILED if late and late.kind == FaultKind.REFUND_FAILS else RefundStatus.SUCCEEDED,
         )
-        tell("charge.refunded", objects.charge_json(charge, {"refunds": {}}), now=now)
-        tell("refund.updated", objects.refund_json(made, {}), now=now)
+        tell("charge.refunded", objects.charge_json(charge, {"refunds": {}}), session_id=intent.session_id, now=now)
+        tell("refund.created", objects.refund_json(made, {}), session_id=intent.session_id, now=now)
     return made
+
+
+def settle(refund_id: int) -> None:
+    """A pending refund ends. One that failed leaves the money where it was, to be refunded again."""
+    intent_ref = Refund.objects.values_list("charge__intent__ref", flat=True).get(pk=refund_id)
+    with transaction.atomic():
+        intent, now = lock_intent(intent_ref), clock.now()
+        made = Refund.objects.select_related("charge__intent").get(pk=refund_id)
+        if made.status != RefundStatus.PENDING:
+            return  # a courier beside this one was faster
+        made.status, made.settles_at = made.settles_as, None
+        made.save(update_fields=["status", "settles_at"])
+        if made.status == RefundStatus.FAILED:
+            made.charge.amount_refunded -= made.amount
+            made.charge.save(update_fields=["amount_refunded"])
+            tell("refund.failed", objects.refund_json(made, {}), session_id=intent.session_id, now=now)
+        tell("refund.updated", objects.refund_json(made, {}), session_id=intent.session_id, now=now)

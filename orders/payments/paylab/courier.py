@@ -21,9 +21,9 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from orders import clock
+from orders.payments.paylab import clock, faults
 from orders.payments.paylab.books import CHANNEL, end_what_is_due
-from orders.payments.paylab.models import Event, IdempotencyKey
+from orders.payments.paylab.models import Event, Fault, FaultKind, IdempotencyKey
 from orders.payments.paylab.objects import event_json
 
 log = structlog.get_logger("paylab")
@@ -85,11 +85,12 @@ class Courier:
                     pass
 
     def deliver_due(self) -> int:
-        """Deliver one batch of due events. Returns how many were tried."""
-        events = claim()
+        """Deliver one batch of due events. Returns how many were due."""
+        due = claim()
+        events = [event for event in due if event.attempts]
         for event, trouble in zip(events, self.hands.map(self.post, events), strict=True):
             note(event, trouble)
-        return len(events)
+        return len(due)
 
     def post(self, event: Event) -> str:
         """One attempt; what went wrong with it. Only a 2xx counts."""
@@ -124,23 +125,38 @@ def tidy() -> None:
 
 
 def claim() -> Sequence[Event]:
-    """Take due events in hand; a courier beside this one gets others."""
+    """Take due events in hand; a courier beside this one gets others. One without an attempt is held up by a fault."""
     with transaction.atomic():
         now = clock.now()
-        due = Event.objects.due(now).order_by("next_attempt_at", "pk")
-        events = list(due.select_for_update(skip_locked=True)[:AT_ONCE])
+        due = Event.objects.due(now).select_related("session").order_by("next_attempt_at", "pk")
+        events = list(due.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
         for event in events:
-            event.attempts += 1
             event.next_attempt_at = now + HELD
-        Event.objects.bulk_update(events, ["attempts", "next_attempt_at"])
+            fault = None if event.fault or event.attempts else play_delivery(event)
+            if fault is None or fault.kind == FaultKind.WEBHOOK_TWICE:
+                event.attempts += 1
+            elif fault.kind == FaultKind.WEBHOOK_LOST:
+                event.next_attempt_at = None
+            else:
+                event.next_attempt_at = now + fault.delay
+        Event.objects.bulk_update(events, ["attempts", "next_attempt_at", "fault"])
     return events
+
+
+def play_delivery(event: Event) -> Fault | None:
+    """What goes wrong with this delivery, noted on the event."""
+    fault = faults.play(*faults.DELIVERIES, ref=event.session.ref if event.session else "", action=event.type)
+    event.fault = fault.kind if fault else ""
+    return fault
 
 
 def note(event: Event, trouble: str) -> None:
     """Remember how it went, unless the event is in other hands by now."""
     now = clock.now()
     in_hand = Event.objects.filter(pk=event.pk, attempts=event.attempts, delivered_at__isnull=True)
-    if not trouble:
+    if not trouble and event.fault == FaultKind.WEBHOOK_TWICE and event.attempts == 1:
+        in_hand.update(next_attempt_at=now)
+    elif not trouble:
         in_hand.update(delivered_at=now, next_attempt_at=None)
     else:
         again = next_attempt(event, now=now)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,18 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
-from orders import clock
-from orders.payments.paylab.errors import ApiError, InvalidParam, KeyMisused, Unauthorised, UnknownAddress
-from orders.payments.paylab.models import IdempotencyKey, name
-from orders.payments.paylab.params import nest
+from orders.payments.paylab import clock, faults
+from orders.payments.paylab.errors import (
+    ApiError,
+    Broken,
+    CaptureRefused,
+    InvalidParam,
+    KeyMisused,
+    Unauthorised,
+    UnknownAddress,
+)
+from orders.payments.paylab.models import Fault, FaultKind, IdempotencyKey, name
+from orders.payments.paylab.params import nest, text
 
 LONGEST_KEY = 255
 Act = Callable[..., dict[str, Any]]
@@ -45,15 +54,31 @@ def endpoint(methods: Mapping[str, Act]) -> Callable[..., HttpResponse]:
             raw = request.META["QUERY_STRING"] if request.method == "GET" else request.body.decode(errors="replace")
             pairs = parse_qsl(raw, keep_blank_values=True)
             params = nest(pairs)
+            about = place.get("ref") or text(params, "payment_intent")
+            fault = faults.play(*faults.of_call(act.__name__), ref=about, action=act.__name__)
             if request.method == "POST" and (key := request.headers.get("Idempotency-Key")):
-                answer = once(key, request.path, pairs, lambda: act(params, **place))
+                answer = once(key, request.path, pairs, lambda: do(act, params, place, fault))
             else:
-                answer = Answer(200, act(params, **place))
+                answer = do(act, params, place, fault)
+            if fault and fault.kind in (FaultKind.SLOW, FaultKind.TIMEOUT_AFTER):
+                time.sleep(fault.delay.total_seconds())
         except ApiError as error:
             answer = Answer(error.status, error.body)
         return respond(request, answer)
 
     return view
+
+
+def do(act: Act, params: dict[str, Any], place: Mapping[str, str], fault: Fault | None) -> Answer:
+    """The call itself, unless a fault comes before it or hides what it did."""
+    if fault and fault.kind in (FaultKind.ERROR_BEFORE, FaultKind.VOID_FAILS):
+        raise Broken
+    if fault and fault.kind == FaultKind.CAPTURE_FAILS:
+        raise CaptureRefused
+    answer = Answer(200, act(params, **place))
+    if fault and fault.kind == FaultKind.ERROR_AFTER:
+        return Answer(Broken.status, Broken().body)
+    return answer
 
 
 def authenticate(request: HttpRequest) -> None:
@@ -72,7 +97,7 @@ def authenticate(request: HttpRequest) -> None:
         raise Unauthorised("Invalid API Key provided.")
 
 
-def once(key: str, path: str, pairs: list[tuple[str, str]], act: Callable[[], dict[str, Any]]) -> Answer:
+def once(key: str, path: str, pairs: list[tuple[str, str]], act: Callable[[], Answer]) -> Answer:
     """Do it, or give the answer that was given before.
 
     The key's row and the effect are one transaction, and the key is unique: of two calls at the same instant the
@@ -94,7 +119,7 @@ def once(key: str, path: str, pairs: list[tuple[str, str]], act: Callable[[], di
             return Answer(entry.status, entry.body, replayed=True)
         try:
             with transaction.atomic():
-                answer = Answer(200, act())
+                answer = act()
         except ApiError as error:
             if not error.remembered:
                 raise  # takes the key's row back with it

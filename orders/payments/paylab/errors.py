@@ -47,3 +47,23 @@ class KeyMisused(ApiError):
 
 class UnexpectedState(ApiError):
     """The thing is not in a state in which this can be done."""
+
+
+class CaptureRefused(ApiError):
+    """By the card's bank."""
+
+    status = 402
+    type = "card_error"
+
+    def __init__(self) -> None:
+        super().__init__("The card's bank refused.", code="card_declined", decline_code="do_not_honor")
+
+
+class Broken(ApiError):
+    """PayLab itself failed, as it was told to. Stripe remembers these answers too."""
+
+    status = 500
+    type = "api_error"
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong on PayLab's end.")

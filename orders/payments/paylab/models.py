@@ -47,6 +47,7 @@ class CaptureMethod(models.TextChoices):
 
 class IntentStatus(models.TextChoices):
     REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_ACTION = "requires_action"
     REQUIRES_CAPTURE = "requires_capture"
     SUCCEEDED = "succeeded"
     CANCELED = "canceled"
@@ -61,6 +62,24 @@ class RefundStatus(models.TextChoices):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+
+
+class FaultKind(models.TextChoices):
+    """What PayLab can be told to do wrong."""
+
+    SLOW = "slow", "A call is answered late."
+    ERROR_BEFORE = "error_before", "A call is answered 500, and nothing was done."
+    ERROR_AFTER = "error_after", "A call is answered 500, though it was done."
+    TIMEOUT_AFTER = "timeout_after", "A call is done, and answered when nobody listens any more."
+    WEBHOOK_LOST = "webhook_lost", "An event is never delivered."
+    WEBHOOK_TWICE = "webhook_twice", "An event is delivered twice."
+    WEBHOOK_LATE = "webhook_late", "An event is delivered late."
+    WEBHOOK_OVERTAKEN = "webhook_overtaken", "An event is overtaken by the ones after it."
+    CAPTURE_FAILS = "capture_fails", "The bank refuses the capture of held money."
+    VOID_FAILS = "void_fails", "Held money cannot be let go: answered 500."
+    REFUND_FAILS = "refund_fails", "A refund fails a while after it was accepted."
+    REFUND_PENDING = "refund_pending", "A refund takes its time."
+    LAPSES = "lapses", "Held money goes back early, before anybody takes it."
 
 
 class Session(models.Model):
@@ -109,6 +128,7 @@ class Intent(models.Model):
     metadata = models.JSONField(default=dict)
     canceled_at = models.DateTimeField(null=True)
     cancellation_reason = models.CharField(max_length=30, blank=True)
+    asked = models.CharField(max_length=16, blank=True, help_text="Fingerprint of the card whose bank asks its holder.")
 
     class Meta:
         db_table = "paylab_intent"
@@ -179,9 +199,16 @@ class Refund(models.Model):
     amount = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=40, blank=True)
     metadata = models.JSONField(default=dict)
+    settles_at = models.DateTimeField(null=True, help_text="When a pending one ends.")
+    settles_as = models.CharField(max_length=10, choices=RefundStatus.choices, default=RefundStatus.SUCCEEDED)
 
     class Meta:
         db_table = "paylab_refund"
+        indexes = [
+            models.Index(
+                name="paylab_refund_settles", fields=["settles_at"], condition=models.Q(status=RefundStatus.PENDING)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.ref
@@ -196,6 +223,7 @@ class Event(models.Model):
     """Something that happened, written with its cause; the courier delivers it until it is accepted."""
 
     ref = models.CharField(max_length=80, unique=True, default=event_ref)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, null=True, related_name="events")
     created = models.DateTimeField()
     type = models.CharField(max_length=80)
     object = models.JSONField(help_text="The thing it happened to, as it was then.")
@@ -204,6 +232,7 @@ class Event(models.Model):
         null=True, help_text="Empty once delivered or given up. Ahead of now while a courier has it in hand."
     )
     delivered_at = models.DateTimeField(null=True)
+    fault = models.CharField(max_length=20, choices=FaultKind.choices, blank=True, help_text="What its delivery suffers.")
 
     objects = EventQuerySet.as_manager()
 
@@ -235,3 +264,41 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Fault(models.Model):
+    """A fault to be played: at every chance or at a rate, for ever or some times, everywhere or on one session."""
+
+    kind = models.CharField(max_length=20, choices=FaultKind.choices)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, null=True, blank=True, related_name="faults")
+    action = models.CharField(max_length=60, blank=True, help_text="Only this call or type of event; empty: any.")
+    rate = models.FloatField(default=1.0, help_text="0 to 1: how often it is played where it could be.")
+    left = models.PositiveIntegerField(null=True, blank=True, help_text="How many times more; empty: for ever.")
+    delay = models.DurationField(help_text="How late, how long, how soon.")
+    seed = models.BigIntegerField(default=0)
+    rolls = models.PositiveBigIntegerField(default=0, help_text="How often it could have been played.")
+
+    class Meta:
+        db_table = "paylab_fault"
+        constraints = [
+            models.CheckConstraint(
+                name="paylab_rate_is_a_share", condition=models.Q(rate__gte=0) & models.Q(rate__lte=1)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class Clock(models.Model):
+    """A single row while PayLab's clock is ahead of the world's: its test clock."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    ahead = models.DurationField()
+
+    class Meta:
+        db_table = "paylab_clock"
+        constraints = [models.CheckConstraint(name="paylab_clock_is_one_row", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.ahead} ahead"

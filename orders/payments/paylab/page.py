@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from orders import clock
+from orders.payments.paylab import clock
 from orders.payments.paylab import books, cards
 from orders.payments.paylab.errors import Missing
 from orders.payments.paylab.models import IntentStatus, Session, SessionStatus
@@ -41,25 +41,45 @@ def pay(request: HttpRequest, ref: str) -> HttpResponse:
         return show_state(request, session)
     if session.status == SessionStatus.OPEN:
         try:
-            card = cards.find(request.POST.get("card", ""))
+            session = try_to_pay(request, ref)
         except cards.UnusableCard as error:
             return show(request, "open", session, status=402, problem=str(error))
-        session = books.pay(ref, card)
-        if session.status == SessionStatus.OPEN:
-            assert card.decline
-            return show(request, "open", session, status=402, problem=f"{card.decline.message} Nothing was charged.")
+    if bank_asks(session):
+        return show(request, "bank", session, status=200)
+    if session.status == SessionStatus.OPEN:
+        failed = session.intent.latest_charge
+        words = f"{failed.failure_message} Nothing was charged." if failed else ""
+        return show(request, "open", session, status=402, problem=words)
     if session.status == SessionStatus.COMPLETE:  # just now, or by the first of two clicks
         return SeeOther(success_url(session))
     return show_state(request, session)
 
 
+def try_to_pay(request: HttpRequest, ref: str) -> Session:
+    """A card, or the answer to the question of its bank. Raises UnusableCard."""
+    if word := request.POST.get("bank"):
+        return books.confirm(ref, yes=word == "yes")
+    return books.pay(ref, cards.find(request.POST.get("card", "")))
+
+
+def bank_asks(session: Session) -> bool:
+    intent = getattr(session, "intent", None)
+    return (
+        session.status == SessionStatus.OPEN and intent is not None and intent.status == IntentStatus.REQUIRES_ACTION
+    )
+
+
 def show_state(request: HttpRequest, session: Session) -> HttpResponse:
+    if bank_asks(session):
+        return show(request, "bank", session, status=200)
     return show(request, session.status, session, status=410 if session.status == SessionStatus.EXPIRED else 200)
 
 
 def show(request: HttpRequest, state: str, session: Session | None, *, status: int, problem: str = "") -> HttpResponse:
-    """The page in one of its states: open, complete, expired, missing."""
-    context: dict[str, Any] = {"state": state, "session": session, "problem": problem, "cards": cards.CARDS.values()}
+    """The page in one of its states: open, bank, complete, expired, missing."""
+    usual = [card for card in cards.CARDS.values() if card.fault is None]
+    faulty = [card for card in cards.CARDS.values() if card.fault]
+    context: dict[str, Any] = {"state": state, "session": session, "problem": problem, "usual": usual, "faulty": faulty}
     allowed = []
     if session:
         intent = getattr(session, "intent", None)
