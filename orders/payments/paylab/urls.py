@@ -3,12 +3,14 @@
 from django.urls import URLPattern, path
 
 from orders.payments.paylab import api, page
+from orders.payments.paylab.control import control
 from orders.payments.paylab.endpoint import endpoint
 
 ANY = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 app_name = "paylab"
 urlpatterns: list[URLPattern] = [
+    path("", control, name="control"),
     path("pay/<slug:ref>", page.pay, name="pay"),
     path("v1/checkout/sessions", endpoint({"GET": api.list_sessions, "POST": api.create_session})),
     path("v1/checkout/sessions/<slug:ref>", endpoint({"GET": api.get_session})),
