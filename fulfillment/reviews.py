@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, QuerySet
+from django.db.models.functions import Least
 
 from orders import clock
 from orders.models import Callback, Order
@@ -23,6 +24,7 @@ LISTED = (
     "payment__amount",
     "payment__currency",
     "payment__state",
+    "payment__capture_before",
 )
 SOON, URGENT = 0.5, 0.8  # shares of the time to decide
 
@@ -49,7 +51,8 @@ class TimeLeft:
 def in_review(level: str = "") -> "QuerySet[Order, Any]":
     """Orders that a person may decide now, most urgent first; those past their deadline are the sweep's.
 
-    Each comes with `opened_at`, `deadline_at` and `now`, the database's time.
+    An authorisation that lapses before the deadline moves its order up. Each comes with `opened_at`, `deadline_at` and
+    `now`, the database's time.
     """
     orders = (
         Order.objects.filter(
@@ -60,7 +63,8 @@ def in_review(level: str = "") -> "QuerySet[Order, Any]":
         )
         .annotate(opened_at=F("callbacks__opened_at"), deadline_at=F("callbacks__deadline_at"))
         .annotate(now=clock.expression())  # type: ignore[no-redef]  # as Order.objects.lock() does
-        .order_by("deadline_at", F("score").desc(nulls_last=True), "number")
+        .annotate(urgent_at=Least("callbacks__deadline_at", "payment__capture_before"))
+        .order_by("urgent_at", F("score").desc(nulls_last=True), "number")
     )
     return orders.filter(level=level) if level in Level.values else orders
 

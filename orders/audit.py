@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
+import structlog
 from django.conf import settings
+from django.core.mail import mail_admins
 from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 
 from orders import clock
 from orders.customers import customer_key
 from orders.errors import StepFailed
-from orders.models import Callback, Drop, Event, Mail, Order, Pair, SweepBeat, Work
+from orders.models import Callback, Drop, Event, Mail, Order, Pair, Reconciliation, SweepBeat, Work
 from orders.payments import payment_provider
 from orders.payments.provider import LedgerEntry, PaymentState
 from orders.states import FINAL, MAILS, Actor, PairState, State, Step, Wait
+
+log = structlog.get_logger("orders")
 
 SECOND_LOOK = 2.0  # seconds; on a living shop a finding may be a transaction's half-way house
 PICKED_UP_WITHIN = timedelta(seconds=5)
@@ -40,6 +44,9 @@ class Finding:
     grave: bool = True
 
 
+Check = Callable[[datetime, bool], Iterator[Finding]]
+
+
 @dataclass
 class Report:
     """What `manage.py audit` prints."""
@@ -52,12 +59,8 @@ class Report:
 
 
 def audit() -> Report:
-    """Look; where something is found, look again a little later and keep what is still so."""
-    findings = look()
-    if findings:
-        time.sleep(SECOND_LOOK)
-        again = look()
-        findings = [finding for finding in findings if finding in again]
+    """Every invariant."""
+    findings = look_twice(*CHECKS)
     return Report(
         orders=Order.objects.count(),
         by_status=dict(Order.objects.order_by().values_list("state").annotate(Count("number"))),
@@ -67,12 +70,32 @@ def audit() -> Report:
     )
 
 
-def look() -> list[Finding]:
+def reconcile() -> Reconciliation:
+    """Compare the money alone, keep the result and raise the alarm where something differs."""
+    differences = [finding.text for finding in look_twice(money)]
+    made = Reconciliation.objects.create(at=clock.now(), differences=differences)
+    if differences:
+        log.error("ledger differs", differences=len(differences))
+        mail_admins("The payment ledger differs", "\n".join(differences), fail_silently=True)
+    return made
+
+
+def look_twice(*checks: Check) -> list[Finding]:
+    """What is found, and is still so a little later."""
+    findings = look(*checks)
+    if not findings:
+        return []
+    time.sleep(SECOND_LOOK)
+    again = look(*checks)
+    return [finding for finding in findings if finding in again]
+
+
+def look(*checks: Check) -> list[Finding]:
     now = clock.now()
     last = SweepBeat.objects.values_list("at", flat=True).first()
     awake = last is not None and now - last < SWEEP_SILENT_FOR
-    findings = [] if awake else [Finding("no sweep for more than 30 s: beat or the workers are down", grave=False)]
-    for check in CHECKS:
+    findings: list[Finding] = []
+    for check in checks:
         findings.extend(check(now, awake))
     return findings
 
@@ -80,6 +103,11 @@ def look() -> list[Finding]:
 def orders_named(orders: Iterable[Order | int], text: str, *, grave: bool = True) -> Iterator[Finding]:
     for order in orders:
         yield Finding(f"order {order.number if isinstance(order, Order) else order}: {text}", grave)
+
+
+def beat(now: datetime, awake: bool) -> Iterator[Finding]:
+    if not awake:
+        yield Finding("no sweep for more than 30 s: beat or the workers are down", grave=False)
 
 
 # --- pairs and customers ----------------------------------------------------------------------------------------------
@@ -241,4 +269,4 @@ def work(now: datetime, awake: bool) -> Iterator[Finding]:
             yield Finding(text + "is held for longer than a step may take")
 
 
-CHECKS: list[Callable[[datetime, bool], Iterator[Finding]]] = [pairs, customers, money, waits, journal, work]
+CHECKS: list[Check] = [beat, pairs, customers, money, waits, journal, work]

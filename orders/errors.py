@@ -55,3 +55,7 @@ class Permanent(StepFailed):
 
 class Unknown(Transient):
     """The answer was lost: it may have worked. Ask what happened before anything else."""
+
+
+class KeySpent(Unknown):
+    """The answer is no help, and the same idempotency key would get it again: the next try needs a new key."""

@@ -1,12 +1,16 @@
 """Celery's doors to the order's life. A task is named after its step, takes no argument and finds its work itself."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from celery import shared_task
 
 from orders import clock
+from orders.audit import reconcile as compare_with_the_ledger
 from orders.bell import ring
 from orders.engine import run_due
+from orders.errors import StepFailed
+from orders.payments import webhooks
 from orders.risk import limit, signals
 from orders.states import Step
 from orders.sweep import sweep as look_for_due_work
@@ -30,6 +34,20 @@ TASKS = {step: task_for(step) for step in Step}
 def sweep() -> None:
     """Beat's every second: pick up deadlines that passed and ring for what is due."""
     ring(look_for_due_work())
+
+
+@shared_task(name="orders.read_events")
+def read_events() -> None:
+    """Beat's every half minute: a lost webhook must not cost anybody a pair."""
+    with suppress(StepFailed):  # the next turn asks again
+        webhooks.read_what_never_came()
+
+
+# Acknowledged at once: it may last longer than the broker waits before it delivers a task anew (T1).
+@shared_task(name="orders.reconcile", time_limit=3600, acks_late=False)
+def reconcile() -> None:
+    """Beat's every day: does the provider's whole ledger agree with the orders?"""
+    compare_with_the_ledger()
 
 
 @shared_task(name="orders.purge")

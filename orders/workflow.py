@@ -35,7 +35,7 @@ from orders.errors import (
 from orders.models import Drop, Mail, Order, Payment, Shipment, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
-from orders.payments.page import begin_payment, open_page
+from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
 from orders.risk import signals
 from orders.risk.score import rescore_linked, score_order
@@ -172,7 +172,7 @@ def check_payment(order: Order, lease: Lease) -> None:
     now = clock.now()
     callback = order.open_callback()
     if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= now:
-        snapshot = payment_provider().expire_session(order.payment.session_ref, key=f"{order.number}:expire")
+        snapshot = close_page(order)
     else:
         snapshot = payment_provider().fetch(order.payment.session_ref)
     if order.state == State.COMPENSATED and snapshot.state in (PaymentState.AUTHORISED, PaymentState.CAPTURED):
@@ -286,7 +286,8 @@ def capture_payment(order: Order, lease: Lease) -> None:
     """Take the authorised money. Its undo is the payment's: void or refund, by what the provider says happened."""
     snapshot = payment_provider().fetch(order.payment.session_ref)
     if snapshot.state == PaymentState.AUTHORISED:
-        payment_provider().capture(snapshot.intent_ref, amount=order.payment.amount, key=f"{order.number}:capture")
+        with order.payment.keyed("capture") as key:
+            payment_provider().capture(snapshot.intent_ref, amount=order.payment.amount, key=key)
         snapshot = payment_provider().fetch(order.payment.session_ref)
     if snapshot.state != PaymentState.CAPTURED or snapshot.captured != order.payment.amount:
         raise Permanent(f"The provider says {snapshot.state} instead of captured.")
@@ -388,7 +389,7 @@ def return_money(order: Order, lease: Lease) -> None:
                 order.record("no payment to return", actor=Actor.WORKER, attempt=lease.work.attempts)
                 return
             order.payment.opened(session, at=order.now)
-    snapshot = payment_provider().expire_session(order.payment.session_ref, key=f"{order.number}:expire")
+    snapshot = close_page(order)
     cause = ""
     try:
         snapshot = give_back(order, snapshot)
@@ -406,11 +407,11 @@ def return_money(order: Order, lease: Lease) -> None:
 def give_back(order: Order, snapshot: PaymentSnapshot) -> PaymentSnapshot:
     """Void what is authorised, refund what is captured and not yet on its way back; says where the money is then."""
     if snapshot.state == PaymentState.AUTHORISED:
-        payment_provider().void(snapshot.intent_ref, key=f"{order.number}:void")
+        with order.payment.keyed("void") as key:
+            payment_provider().void(snapshot.intent_ref, key=key)
     elif snapshot.state == PaymentState.CAPTURED and snapshot.captured > snapshot.refunded + snapshot.refund_pending:
-        payment_provider().refund(
-            snapshot.intent_ref, amount=snapshot.captured - snapshot.refunded, key=f"{order.number}:refund"
-        )
+        with order.payment.keyed("refund") as key:
+            payment_provider().refund(snapshot.intent_ref, amount=snapshot.captured - snapshot.refunded, key=key)
     else:
         return snapshot
     return payment_provider().fetch(order.payment.session_ref)

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db.models import Count, Min, Q
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orders import clock
-from orders.models import Callback, Order, Pair, SweepBeat, WebhookEvent, Work
+from orders.models import Callback, Order, Pair, Reconciliation, SweepBeat, WebhookEvent, WebhookRefusals, Work
+from orders.payments.provider import REFUSAL_REASONS
 from orders.states import Outcome, PairState, State, Step, Wait
 
 Series = tuple[str, ...]  # one value for each label
@@ -59,6 +60,18 @@ class Shop(Collector):
             set(),
             dict(_count(WebhookEvent.objects.values_list("type"))),
         )
+        refused = CounterMetricFamily(
+            "quantasneaks_webhooks_refused", "Deliveries that were not authentic.", labels=["reason"]
+        )
+        counts = dict(WebhookRefusals.objects.values_list("reason", "count"))
+        for reason in REFUSAL_REASONS:
+            refused.add_metric([reason], counts.get(reason, 0))
+        yield refused
+        last = Reconciliation.objects.first()
+        if last:
+            differs = GaugeMetricFamily("quantasneaks_ledger_differences", "Found by the last daily reconciliation.")
+            differs.add_metric([], len(last.differences))
+            yield differs
         beat = SweepBeat.objects.first()
         if beat:
             age = GaugeMetricFamily("quantasneaks_sweep_age_seconds", "Since the sweep last ran.")

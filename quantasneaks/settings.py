@@ -238,6 +238,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SWEEP_INTERVAL,
         "options": {"expires": 5.0},  # seconds; ticks that piled up while Redis was away are dropped
     },
+    "read_events": {"task": "orders.read_events", "schedule": timedelta(seconds=30), "options": {"expires": 20.0}},
+    "reconcile": {"task": "orders.reconcile", "schedule": timedelta(days=1), "options": {"expires": 3600.0}},
     "purge": {"task": "orders.purge", "schedule": timedelta(hours=1), "options": {"expires": 600.0}},
 }
 
@@ -247,6 +249,7 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="") if env.str("EMAIL_URL", ""
 vars().update(EMAIL_CONFIG)
 EMAIL_BACKEND = EMAIL_CONFIG.get("EMAIL_BACKEND", "orders.notifications.eml.EmlBackend")
 EMAIL_TIMEOUT = 10  # seconds
+ADMINS = [("Ops", address) for address in env.list("QS_ALERT_EMAIL", default=[])]  # told when the ledger differs
 DEFAULT_FROM_EMAIL = env.str("QS_MAIL_FROM", "QuantaSneaks <shop@quantasneaks.example>")
 
 # --- pages ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from orders import clock, workflow
 from orders.claims import Claim, claim_digest
 from orders.engine import run_due
 from orders.models import Drop, Order
+from orders.payments import stripe
 from orders.payments.paylab.courier import Courier
 from orders.states import Step
 from orders.sweep import sweep
@@ -126,10 +127,17 @@ def held_locks() -> int:
         return int(cursor.fetchone()[0])
 
 
+def hang_up() -> None:
+    """Forget the provider's client. A connection kept alive would keep a session of the test database."""
+    http = stripe.client()._requestor._client
+    assert http
+    http.close()  # type: ignore[no-untyped-call]
+    stripe.client_for.cache_clear()
+
+
 @pytest.fixture
 def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path: Any) -> Any:
     """The shop's outside world, over HTTP: PayLab, ParcelLab and the mail directory; time is put right afterwards."""
-    from orders.payments import stripe
     from orders.shipping import carrier
     from quantasneaks.paths import DataDir
 
@@ -140,9 +148,6 @@ def strangers(transactional_db: None, live_server: Any, settings: Any, tmp_path:
     settings.EMAIL_BACKEND = "orders.notifications.eml.EmlBackend"
     carrier.cache_clear()
     yield live_server
-    # A connection kept alive would keep a thread of the live server, and with it a session of the test database.
-    http = stripe.client()._requestor._client
-    assert http
-    http.close()  # type: ignore[no-untyped-call]
+    hang_up()
     clock.offset = timedelta(0)
     carrier.cache_clear()

@@ -16,7 +16,19 @@ from django.urls import reverse
 from fulfillment.decisions import decide_review
 from fulfillment.groups import OPS
 from fulfillment.models import Decision
-from orders.models import ClaimAttempts, Drop, Event, Order, Shipment, SweepBeat, WebhookEvent, Work
+from orders.models import (
+    ClaimAttempts,
+    Drop,
+    Event,
+    EventsRead,
+    Order,
+    Reconciliation,
+    Shipment,
+    SweepBeat,
+    WebhookEvent,
+    WebhookRefusals,
+    Work,
+)
 from orders.states import Step
 from tests.life import open_drop, place, story
 from tests.reviews import a_reviewer, a_user, browser, in_review
@@ -45,6 +57,9 @@ def everything() -> Order:
     )
     ClaimAttempts.objects.create(ip_key="k", minute=order.now, count=1)
     SweepBeat.objects.update_or_create(id=1, defaults={"at": order.now})
+    EventsRead.objects.update_or_create(id=1, defaults={"begun_at": order.now, "until": order.now})
+    Reconciliation.objects.create(at=order.now, differences=["payment pi_1 of order 1: shipped, but refunded"])
+    WebhookRefusals.objects.create(reason="signature", count=3)
     Decision.objects.create(
         order=order, reviewer=a_reviewer(), verdict="approve", reason="looks_genuine", decided_at=order.now
     )
@@ -61,6 +76,24 @@ def test_the_guest_link_in_an_event_is_not_shown(boss):
     assert str(order.public_id) not in page
 
 
+def test_an_event_is_replayed_by_whoever_may_retry_and_by_nobody_else(boss):
+    order = everything()
+    order.payment.session_ref = "cs_1"
+    order.payment.save()
+    address, choice = (
+        reverse("admin:orders_webhookevent_changelist"),
+        {"action": "replay", "_selected_action": [WebhookEvent.objects.get().pk]},
+    )
+    onlooker = a_user("onlooker")
+    onlooker.user_permissions.add(Permission.objects.get(codename="view_webhookevent"))
+    browser(onlooker).post(address, choice)
+    assert not Work.objects.filter(step=Step.CHECK_PAYMENT).exists()
+    answer = boss.post(address, choice, follow=True)
+    assert "1 of 1 are looked at again" in answer.content.decode()
+    assert Work.objects.filter(order=order, step=Step.CHECK_PAYMENT).exists()
+    assert story(order)[-1] == "event replayed"
+
+
 def test_it_works(boss):
     assert boss.get("/admin/").status_code == 200
 
@@ -73,13 +106,16 @@ def test_every_model_is_there():
         "Decision",
         "Drop",
         "Event",
+        "EventsRead",
         "Mail",
         "Order",
         "Pair",
         "Payment",
+        "Reconciliation",
         "Shipment",
         "SweepBeat",
         "WebhookEvent",
+        "WebhookRefusals",
         "Work",
     }
 

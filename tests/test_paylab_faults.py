@@ -141,7 +141,9 @@ def test_an_event_may_be_lost_though_it_stands_in_the_list(client: StripeClient)
 
 def test_an_event_may_come_twice(client: StripeClient) -> None:
     paid_with(client, FaultKind.WEBHOOK_TWICE)
-    assert sorted(deliveries()) == sorted(["checkout.session.completed", "payment_intent.amount_capturable_updated"] * 2)
+    assert sorted(deliveries()) == sorted(
+        ["checkout.session.completed", "payment_intent.amount_capturable_updated"] * 2
+    )
 
 
 def test_an_event_may_come_late_by_paylabs_clock(client: StripeClient) -> None:

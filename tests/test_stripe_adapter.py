@@ -13,7 +13,7 @@ import pytest
 from stripe import StripeClient, WebhookSignature
 
 from orders import clock
-from orders.errors import Permanent, Transient, Unknown
+from orders.errors import KeySpent, Permanent, Transient, Unknown
 from orders.payments import payment_provider
 from orders.payments import stripe as adapter
 from orders.payments.provider import BadSignature, Declined, PaymentProvider, PaymentState, Session
@@ -87,7 +87,7 @@ def test_held_money_can_be_let_go(provider: PaymentProvider) -> None:
 def test_the_same_call_again_is_the_same_page(provider: PaymentProvider) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     assert open_page(provider, expires_at=until) == open_page(provider, expires_at=until)
-    with pytest.raises(Permanent):
+    with pytest.raises(KeySpent):
         open_page(provider, expires_at=until, amount=1)
 
 
@@ -270,8 +270,8 @@ def test_a_lost_answer_is_unknown_and_the_same_call_finds_what_was_done(
         ("hang up", Unknown),
         ("hang", Unknown),
         ("garble", Unknown),
-        ("500", Unknown),
-        ("503", Unknown),
+        ("500", KeySpent),
+        ("503", KeySpent),
         ("409", Unknown),
         ("429", Transient),
         ("401", Transient),

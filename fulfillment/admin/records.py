@@ -1,6 +1,8 @@
 """The books: what happened, what was paid, mailed, shipped and decided, and what a claim's request showed."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from fulfillment.admin.base import ReadOnlyAdmin
 from fulfillment.models import Decision
@@ -9,12 +11,16 @@ from orders.models import (
     ClaimAttempts,
     ClaimSignals,
     Event,
+    EventsRead,
     Mail,
     Payment,
+    Reconciliation,
     Shipment,
     SweepBeat,
     WebhookEvent,
+    WebhookRefusals,
 )
+from orders.payments import webhooks
 from quantasneaks.logs import without_public_ids
 
 
@@ -43,6 +49,15 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     list_select_related = ("order",)
     search_fields = ("=order__number", "event_id", "ref")
     fields = ("event_id", "type", "ref", "created_at", "received_at", "order", "told")
+    actions = ("replay",)
+
+    @admin.action(description="Replay: ask the provider about their orders again", permissions=["replay"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[WebhookEvent]) -> None:
+        replayed = [webhooks.replay(event, who=request.user.get_username()) for event in chosen]
+        messages.info(request, f"{sum(replayed)} of {len(replayed)} are looked at again; nothing hangs on the others.")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("fulfillment.retry_work"))
 
     @admin.display(description="body")
     def told(self, event: WebhookEvent) -> str:
@@ -94,6 +109,25 @@ class ClaimAttemptsAdmin(ReadOnlyAdmin):
 @admin.register(SweepBeat)
 class SweepBeatAdmin(ReadOnlyAdmin):
     list_display = ("at",)
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = ("at", "number_of_differences")
+
+    @admin.display(description="differences")
+    def number_of_differences(self, made: Reconciliation) -> int:
+        return len(made.differences)
+
+
+@admin.register(WebhookRefusals)
+class WebhookRefusalsAdmin(ReadOnlyAdmin):
+    list_display = ("reason", "count")
+
+
+@admin.register(EventsRead)
+class EventsReadAdmin(ReadOnlyAdmin):
+    list_display = ("begun_at", "until")
 
 
 @admin.register(Decision)

@@ -5,7 +5,7 @@ from orders.models.drop import Drop, Pair
 from orders.models.event import Event
 from orders.models.mail import Mail
 from orders.models.order import Order
-from orders.models.payment import Payment, WebhookEvent
+from orders.models.payment import EventsRead, Payment, Reconciliation, WebhookEvent, WebhookRefusals
 from orders.models.shipment import Shipment
 from orders.models.signals import ClaimAttempts, ClaimSignals
 from orders.models.sweep import SweepBeat
@@ -17,12 +17,15 @@ __all__ = [
     "ClaimSignals",
     "Drop",
     "Event",
+    "EventsRead",
     "Mail",
     "Order",
     "Pair",
     "Payment",
+    "Reconciliation",
     "Shipment",
     "SweepBeat",
     "WebhookEvent",
+    "WebhookRefusals",
     "Work",
 ]

@@ -1,9 +1,12 @@
 """What we know of an order's money. The provider's own word is always asked before it is acted on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import models
 
+from orders.errors import KeySpent
 from orders.payments.provider import PaymentSnapshot, PaymentState, Session
 
 
@@ -24,6 +27,9 @@ class Payment(models.Model):
     refunded = models.PositiveIntegerField(default=0)
     capture_before = models.DateTimeField(null=True, help_text="When the authorisation lapses.")
     card_fingerprint = models.CharField(max_length=64, blank=True, default="")
+    spent_keys = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), help_text="Idempotency keys used up, by action."
+    )
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -36,6 +42,21 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}"
+
+    @contextmanager
+    def keyed(self, action: str) -> Iterator[str]:
+        """The idempotency key of an action: `order:action`, the same for each try, whoever makes it and however late.
+
+        A provider repeats its first answer to a key for a day, be it a 500 or a refund that failed since. Such a key
+        is spent: the next try, which asks the provider first what is true, carries a new one.
+        """
+        spent = self.spent_keys.get(action, 0)
+        try:
+            yield f"{self.order_id}:{action}:{spent + 1}" if spent else f"{self.order_id}:{action}"
+        except KeySpent:
+            self.spent_keys[action] = spent + 1
+            self.save(update_fields=["spent_keys"])
+            raise
 
     def opened(self, session: Session, *, at: datetime) -> None:
         """The hosted page exists."""
@@ -78,3 +99,44 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+class WebhookRefusals(models.Model):
+    """How many deliveries were not authentic, by reason: a figure to watch, kept without their bodies."""
+
+    reason = models.CharField(max_length=20, unique=True)
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "webhook refusals"
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.count}"
+
+
+class EventsRead(models.Model):
+    """A single row: up to when the provider's own list of events was read, in case that a webhook was lost."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    begun_at = models.DateTimeField(help_text="When somebody last began to read.")
+    until = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "events read"
+        constraints = [models.CheckConstraint(name="events_read_is_one_row", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"read until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class Reconciliation(models.Model):
+    """One comparison of the provider's whole ledger with the orders."""
+
+    at = models.DateTimeField()
+    differences = models.JSONField(default=list, help_text="What does not agree; empty when all is well.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}: {len(self.differences)} differences"

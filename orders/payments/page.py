@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from orders.models import Order, Payment
 from orders.payments import payment_provider
-from orders.payments.provider import Session
+from orders.payments.provider import PaymentSnapshot, Session
 
 
 def begin_payment(order: Order) -> None:
@@ -26,15 +26,23 @@ def open_page(order: Order) -> Session:
 
     Raises Transient, Unknown or Permanent.
     """
+    payment = order.payment
     status_page = settings.PUBLIC_URL + reverse("orders:status", args=[order.public_id])
-    return payment_provider().create_session(
-        number=order.number,
-        amount=order.payment.amount,
-        currency=order.payment.currency,
-        description=f"{order.drop.name}, pair {order.pair_number:04d}, US {order.size.normalize():f}",
-        email=order.email,
-        expires_at=order.payment.expires_at,
-        success_url=status_page,
-        cancel_url=status_page,
-        key=f"{order.number}:open_payment",
-    )
+    with payment.keyed("open_payment") as key:
+        return payment_provider().create_session(
+            number=order.number,
+            amount=payment.amount,
+            currency=payment.currency,
+            description=f"{order.drop.name}, pair {order.pair_number:04d}, US {order.size.normalize():f}",
+            email=order.email,
+            expires_at=payment.expires_at,
+            success_url=status_page,
+            cancel_url=status_page,
+            key=key,
+        )
+
+
+def close_page(order: Order) -> PaymentSnapshot:
+    """See to it that nobody can pay any more; says what the page is then."""
+    with order.payment.keyed("expire") as key:
+        return payment_provider().expire_session(order.payment.session_ref, key=key)

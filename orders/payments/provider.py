@@ -29,8 +29,15 @@ class Declined(Permanent):
     """The provider says no for good: not capturable, lapsed."""
 
 
+REFUSAL_REASONS = ("signature", "time", "body", "size")
+
+
 class BadSignature(Exception):
-    """A webhook that the provider did not sign, or not now."""
+    """A webhook that the provider did not sign, or not now. `reason` is one of REFUSAL_REASONS."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,9 @@ class ProviderEvent:
 
 
 class PaymentProvider(Protocol):
-    """Every call has a bounded time. It raises Transient (nothing happened), Unknown (ask `fetch` first), Declined or
-    Permanent. `key` makes a repeated call the same call; it is `order:action`, per action and not per amount."""
+    """Every call has a bounded time. It raises Transient (nothing happened), Unknown (ask `fetch` first), KeySpent (so
+    too, and the next try needs another key), Declined or Permanent. `key` makes a repeated call the same call; it is
+    `order:action`, per action and not per amount."""
 
     def create_session(
         self,
@@ -116,6 +124,10 @@ class PaymentProvider(Protocol):
 
     def ledger(self) -> Iterator[LedgerEntry]:
         """All of the provider's books, page by page, newest first."""
+        ...
+
+    def events(self, since: datetime) -> Iterator[tuple[ProviderEvent, str]]:
+        """What the provider told, or tried to tell, with its body, page by page, newest first."""
         ...
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from orders.errors import Permanent, Transient, Unknown
+from orders.errors import KeySpent, Permanent, Transient, Unknown
 from orders.payments.provider import (
     BadSignature,
     Declined,
@@ -26,7 +26,7 @@ from orders.payments.provider import (
 
 if TYPE_CHECKING:
     from stripe import StripeClient
-    from stripe.params import PaymentIntentListParams
+    from stripe.params import EventListParams, PaymentIntentListParams
     from stripe.params.checkout import SessionCreateParams
 
 TIME_OUT = (4.0, 8.0)  # seconds to connect and to wait for an answer; the engine retries, the client does not
@@ -34,6 +34,14 @@ TOLERANCE = 300  # seconds that a webhook's time may be off, either way
 PAGE = 100
 ON_ITS_WAY = {"pending", "requires_action"}  # of a refund
 NEVER_CAME = {"failed", "canceled"}
+# News that an order may be waiting for.
+NEWS: list[Any] = [
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "payment_intent.canceled",
+    "refund.updated",
+    "refund.failed",
+]
 
 Json = dict[str, Any]
 
@@ -117,8 +125,10 @@ class StripeProvider:
             refund = client().v1.refunds.create(
                 {"payment_intent": intent_ref, "amount": amount}, {"idempotency_key": key}
             )
+            if replayed(refund):
+                refund = client().v1.refunds.retrieve(refund.id)
             if refund.status in NEVER_CAME:
-                raise Declined(f"The refund {refund.status}.")
+                raise KeySpent(f"The refund {refund.status}.")
 
     def ledger(self) -> Iterator[LedgerEntry]:
         params: PaymentIntentListParams = {"limit": PAGE, "expand": ["data.latest_charge.refunds"]}
@@ -131,13 +141,25 @@ class StripeProvider:
                 return
             params["starting_after"] = page.data[-1].id
 
+    def events(self, since: datetime) -> Iterator[tuple[ProviderEvent, str]]:
+        params: EventListParams = {"limit": PAGE, "types": NEWS, "created": {"gte": int(since.timestamp())}}
+        while True:
+            with errors():
+                page = client().v1.events.list(params)
+            for event in page.data:
+                body = json.dumps(event.to_dict())
+                yield provider_event(body.encode()), body
+            if not page.has_more:
+                return
+            params["starting_after"] = page.data[-1].id
+
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
         """The official check looks for old time stamps only, so the future is checked here."""
         from stripe import SignatureVerificationError, WebhookSignature
 
         header = headers.get("Stripe-Signature", "")
         if not header.isascii():  # the constant-time comparison takes nothing else
-            raise BadSignature("The signature is not readable.")
+            raise BadSignature("signature", "The signature is not readable.")
         for secret in settings.PAYMENT_WEBHOOK_SECRETS:
             try:
                 WebhookSignature.verify_header(body, header, secret)
@@ -145,10 +167,10 @@ class StripeProvider:
             except (SignatureVerificationError, UnicodeDecodeError):
                 continue
         else:
-            raise BadSignature("No secret of ours made this signature.")
+            raise BadSignature("signature", "No secret of ours made this signature.")
         signed_at, _ = WebhookSignature._get_timestamp_and_signatures(header, WebhookSignature.EXPECTED_SCHEME)
         if abs(time.time() - signed_at) > TOLERANCE:
-            raise BadSignature("The signature is too old or from the future.")
+            raise BadSignature("time", "The signature is too old or from the future.")
         return provider_event(body)
 
 
@@ -194,9 +216,12 @@ def errors() -> Iterator[None]:
     except stripe.InvalidRequestError as error:
         raise (Declined if error.code == "charge_expired_for_capture" else Permanent)(words(error)) from error
     except stripe.IdempotencyError as error:
-        raise Permanent(words(error)) from error
+        if error.http_status == 409:
+            raise Unknown("Another call with this key is under way.") from error
+        raise KeySpent("The key was used for other words.") from error  # what we say has changed since: a new release
     except stripe.StripeError as error:
-        raise Unknown(f"The payment provider failed ({error.http_status}).") from error
+        failed = f"The payment provider failed ({error.http_status})."
+        raise (KeySpent if (error.http_status or 0) >= 500 else Unknown)(failed) from error
 
 
 @contextmanager
@@ -209,6 +234,12 @@ def done_before(intent_ref: str, done: Callable[[Json], bool]) -> Iterator[None]
             intent = client().v1.payment_intents.retrieve(intent_ref, {"expand": ["latest_charge.refunds"]})
         if not done(intent.to_dict()):
             raise
+
+
+def replayed(answer: Any) -> bool:
+    """It is what the provider said the first time to this key, which need not be so any more."""
+    response = answer.last_response
+    return response is not None and response.headers.get("Idempotent-Replayed") == "true"
 
 
 def never_connected(error: BaseException) -> bool:
@@ -328,4 +359,4 @@ def provider_event(body: bytes) -> ProviderEvent:
             created=moment(event["created"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadSignature("Signed, but not an event.") from error
+        raise BadSignature("body", "Signed, but not an event.") from error

@@ -129,7 +129,9 @@ def accept_card(session: Session, intent: Intent, card: Card, *, now: datetime) 
     intent.save(update_fields=["status", "amount_received"])
     session.status = SessionStatus.COMPLETE
     session.save(update_fields=["status"])
-    tell_of_intent("payment_intent.amount_capturable_updated" if manual else "payment_intent.succeeded", intent, now=now)
+    tell_of_intent(
+        "payment_intent.amount_capturable_updated" if manual else "payment_intent.succeeded", intent, now=now
+    )
     tell("checkout.session.completed", objects.session_json(session, {}), session_id=session.pk, now=now)
 
 
@@ -220,8 +222,10 @@ def end_what_is_due() -> int:
         for intent in intents:
             end(intent, reason="automatic", now=now)
     due = Refund.objects.filter(status=RefundStatus.PENDING, settles_at__lte=clock.now())
-    settled = [settle(made) for made in due.values_list("pk", flat=True)[:BATCH]]
-    return len(sessions) + len(intents) + len(settled)
+    refunds = list(due.values_list("pk", flat=True)[:BATCH])
+    for made in refunds:
+        settle(made)
+    return len(sessions) + len(intents) + len(refunds)
 
 
 # --- held money -----------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ def now() -> datetime:
     """The time at the start of this statement."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT statement_timestamp() + %s + COALESCE((SELECT ahead FROM paylab_clock), interval '0')",
-            [world.offset],
+            "SELECT statement_timestamp() + make_interval(secs => %s)"
+            " + COALESCE((SELECT ahead FROM paylab_clock), interval '0')",
+            [world.offset.total_seconds()],
         )
         moment: datetime = cursor.fetchone()[0]
     return moment

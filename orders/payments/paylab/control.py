@@ -48,9 +48,7 @@ def control(request: HttpRequest) -> HttpResponse:
     if fault_form.is_valid():
         wanted: dict[str, Any] = fault_form.cleaned_data
         delay = wanted.pop("delay")
-        faults.add(
-            FaultKind(wanted.pop("kind")), delay=None if delay is None else timedelta(seconds=delay), **wanted
-        )
+        faults.add(FaultKind(wanted.pop("kind")), delay=None if delay is None else timedelta(seconds=delay), **wanted)
         return redirect("paylab:control")
     if clock_form.is_valid():
         clock.advance(timedelta(minutes=clock_form.cleaned_data["minutes"]))

@@ -232,7 +232,7 @@ class Event(models.Model):
         null=True, help_text="Empty once delivered or given up. Ahead of now while a courier has it in hand."
     )
     delivered_at = models.DateTimeField(null=True)
-    fault = models.CharField(max_length=20, choices=FaultKind.choices, blank=True, help_text="What its delivery suffers.")
+    fault = models.CharField(max_length=20, choices=FaultKind.choices, blank=True, help_text="Of its delivery.")
 
     objects = EventQuerySet.as_manager()
 

@@ -10,8 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from orders.payments.paylab import clock
-from orders.payments.paylab import books, cards
+from orders.payments.paylab import books, cards, clock
 from orders.payments.paylab.errors import Missing
 from orders.payments.paylab.models import IntentStatus, Session, SessionStatus
 from orders.payments.paylab.params import origin
@@ -64,9 +63,7 @@ def try_to_pay(request: HttpRequest, ref: str) -> Session:
 
 def bank_asks(session: Session) -> bool:
     intent = getattr(session, "intent", None)
-    return (
-        session.status == SessionStatus.OPEN and intent is not None and intent.status == IntentStatus.REQUIRES_ACTION
-    )
+    return session.status == SessionStatus.OPEN and intent is not None and intent.status == IntentStatus.REQUIRES_ACTION
 
 
 def show_state(request: HttpRequest, session: Session) -> HttpResponse:

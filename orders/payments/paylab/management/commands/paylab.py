@@ -58,7 +58,9 @@ class Command(BaseCommand):
         )
 
     def show(self) -> None:
-        self.stdout.write(f"Control page: {settings.PUBLIC_URL}{reverse('paylab:control')} (user: {settings.PAYLAB_API_KEY})")
+        self.stdout.write(
+            f"Control page: {settings.PUBLIC_URL}{reverse('paylab:control')} (user: {settings.PAYLAB_API_KEY})"
+        )
         self.stdout.write(f"PayLab's clock: {clock.now():%Y-%m-%d %H:%M:%S} UTC")
         for fault in Fault.objects.filter(session=None).order_by("pk"):
             times = "for ever" if fault.left is None else f"{fault.left} times more"
