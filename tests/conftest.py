@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import Browser, sync_playwright
 
 from tests import stack
@@ -36,3 +37,9 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def answers_in_one_piece() -> None:
+    """Django's live server sends headers and body apart, and each answer would wait 40 ms for the client's nod."""
+    WSGIRequestHandler.disable_nagle_algorithm = True
