@@ -1,7 +1,7 @@
 # The table of contents for work. A newcomer needs no other page to begin: `make run`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up-external test lint lock
+.PHONY: help run up-external test lint chaos lock
 PYTHON := .venv/bin/python
 
 # The first Python that is new enough; one line where there is none.
@@ -33,6 +33,9 @@ lint: ## style, types, import rules, templates, migrations, deployment settings,
 	$(PYTHON) -m tests.deployment manage.py check --deploy --fail-level WARNING
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
+
+chaos: ## thousands of generated schedules of payments, faults, kills and times, on all cores
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt
