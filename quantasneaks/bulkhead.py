@@ -1,7 +1,8 @@
 """Room for probes when the shop's threads are stuck: with a frozen database, whoever asks it hangs.
 
 Were these the web server's own threads, /readyz could not say so within its second. So the server gets plenty of
-threads (they only wait), and a few of ours work for customers.
+threads (they only wait), and a few of ours work for customers. The strangers that the demo serves beside the shop,
+PayLab and ParcelLab, have a few of their own: an answer that they are told to give late must not hold up a customer.
 """
 
 import time
@@ -11,32 +12,45 @@ from typing import Any
 
 Response = tuple[str, list[tuple[str, str]], bytes]
 
-THREADS = 4  # in each web process; each keeps a database connection
+THREADS = 4  # for customers, in each web process; each keeps a database connection
+STRANGERS = ("/paylab/", "/parcellab/")
+THREADS_FOR_STRANGERS = 8
 STUCK_AFTER = 2.0  # seconds without any request being finished, while others wait
 PROBES = {"/healthz", "/readyz"}
 COME_BACK: Response = ("503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "5")], b"Busy.\n")
 
 
 class Bulkhead:
-    """Hands requests to a few threads; turns away, at once and unbegun, those that would only join a stuck queue."""
+    """Probes pass; everything else goes through a compartment."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self.application = application
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="shop")
-        self.underway: set[Future[Response]] = set()
-        self.progress = time.monotonic()
+        self.shop = Compartment(application, THREADS)
+        self.strangers = Compartment(application, THREADS_FOR_STRANGERS)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] in PROBES:
+        path = environ["PATH_INFO"]
+        if path in PROBES:
             return self.application(environ, start_response)
-        status, headers, body = self._through(environ)
+        status, headers, body = (self.strangers if path.startswith(STRANGERS) else self.shop).through(environ)
         start_response(status, headers)
         return [body]
 
-    def _through(self, environ: dict[str, Any]) -> Response:
+
+class Compartment:
+    """Hands requests to a few threads; turns away, at once and unbegun, those that would only join a stuck queue."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], threads: int) -> None:
+        self.application = application
+        self.most = threads
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="shop")
+        self.underway: set[Future[Response]] = set()
+        self.progress = time.monotonic()
+
+    def through(self, environ: dict[str, Any]) -> Response:
         if self._stuck():
             return COME_BACK
-        if len(self.underway) < THREADS:
+        if len(self.underway) < self.most:
             self.progress = time.monotonic()  # a thread is free, so this one begins now
         answer = self.threads.submit(self._answer, environ)
         self.underway.add(answer)
@@ -49,7 +63,7 @@ class Bulkhead:
                     return COME_BACK
 
     def _stuck(self) -> bool:
-        return len(self.underway) >= THREADS and time.monotonic() - self.progress > STUCK_AFTER
+        return len(self.underway) >= self.most and time.monotonic() - self.progress > STUCK_AFTER
 
     def _done(self, answer: "Future[Response]") -> None:
         self.underway.discard(answer)

@@ -69,6 +69,14 @@ def test_a_mistake_of_the_application_is_the_servers_to_answer(shop: Shop) -> No
     def mistaken(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         raise RuntimeError("ours")
 
-    shop.behind.application = mistaken
+    shop.behind.shop.application = mistaken
     with pytest.raises(RuntimeError, match="ours"):
         shop.get("/orders/")
+
+
+def test_late_answers_of_the_embedded_provider_hold_up_no_customer(shop: Shop) -> None:
+    stuck = [shop.send("/stuck") for _ in range(THREADS)]
+    shop.all_stuck.wait(30)
+    assert shop.get("/paylab/v1/events") == ("200 OK", b"done")
+    shop.go_on.set()
+    assert [answer.result(30)[0] for answer in stuck] == ["200 OK"] * THREADS

@@ -216,7 +216,7 @@ def test_flower_shows_named_tasks_behind_a_log_in(shop):
             within=20,
             what=lambda: "tasks in Flower",
         )
-        assert names <= {f"orders.{step}" for step in (*STEPS, "sweep", "purge")}
+        assert names <= {f"orders.{step}" for step in (*STEPS, "sweep", "purge", "read_events", "reconcile")}
         assert "orders.open_payment" in names
 
 
