@@ -3,7 +3,10 @@
 Workers, relay and beat are inlined: `settle()` does whatever is due, `later()` moves the database's clock.
 """
 
+import threading
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -119,6 +122,28 @@ def fresh(order: Order) -> Order:
 
 def story(order: Order) -> list[str]:
     return list(order.events.values_list("what", flat=True))
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Run all of them at the same moment; an exception is a result."""
+    barrier = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Any]) -> Any:
+        try:
+            barrier.wait(20)
+            return call()
+        except Exception as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(one, calls))
+
+
+def kinds(results: list[Any]) -> dict[str, int]:
+    names = [type(result).__name__ for result in results]
+    return {name: names.count(name) for name in names}
 
 
 def held_locks() -> int:

@@ -2,11 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -26,7 +25,9 @@ from orders.states import PairState, Step
 from tests.life import (
     SIZE,
     a_claim,
+    at_once,
     fresh,
+    kinds,
     later,
     open_drop,
     place,
@@ -34,28 +35,6 @@ from tests.life import (
 )
 
 pytestmark = pytest.mark.usefixtures("strangers")
-
-
-def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Run all of them at the same moment; an exception is a result."""
-    barrier = threading.Barrier(len(calls))
-
-    def one(call: Callable[[], Any]) -> Any:
-        try:
-            barrier.wait(20)
-            return call()
-        except Exception as error:
-            return error
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(one, calls))
-
-
-def kinds(results: list[Any]) -> dict[str, int]:
-    names = [type(result).__name__ for result in results]
-    return {name: names.count(name) for name in names}
 
 
 def test_it_reserves_the_lowest_number_of_the_size():
