@@ -1,7 +1,7 @@
 # The table of contents for work. A newcomer needs no other page to begin: `make run`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up-external test lint chaos lock
+.PHONY: help run up-external test lint chaos guards lock
 PYTHON := .venv/bin/python
 
 # The first Python that is new enough; one line where there is none.
@@ -36,6 +36,9 @@ lint: ## style, types, import rules, templates, migrations, deployment settings,
 
 chaos: ## thousands of generated schedules of payments, faults, kills and times, on all cores
 	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos
+
+guards: ## take away each guard of the money in turn and see which test notices
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos.broken_guards $(ARGS)
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt

@@ -1,4 +1,4 @@
-"""`make chaos`: generated schedules on every core, and how often each action met each state.
+"""`make chaos`: generated schedules on every core, how often each action met each state, and the named tests of money.
 
 `SCHEDULES` (10,000) and `SEED` (the day's number) may be set; the seed is printed, and with it a run can be repeated.
 """
@@ -18,6 +18,7 @@ SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
 SEED = int(os.environ.get("SEED", str(int(time.time()) // 86400)))
 ENOUGH = 50  # times that each action must have met each state
 TEST = "tests/chaos/test_money_schedules.py"
+NAMED = ["tests/test_peer_complaints.py", "tests/test_money.py", "tests/chaos/test_crash_points.py"]
 
 
 def main() -> int:
@@ -44,6 +45,7 @@ def main() -> int:
     rare = [pair for pair in every_pair(met) if met[pair] < ENOUGH]
     print(f"{played} schedules in {time.monotonic() - begun:.0f} s; {sum(met.values())} meetings of action and order")
     print(f"met fewer than {ENOUGH} times: {', '.join(f'{action} in {state}' for action, state in rare) or 'none'}")
+    broken |= subprocess.run([sys.executable, "-m", "pytest", "-q", *NAMED], check=False).returncode != 0
     return int(broken or bool(rare and SCHEDULES >= 10_000))
 
 
