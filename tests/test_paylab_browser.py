@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from stripe import StripeClient
 
 from tests.paylab import DECLINED, VISA, base, client, shoes
@@ -19,22 +19,19 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.e2e]
 
 
 @contextmanager
-def browsing(**context: Any) -> Iterator[Page]:
-    """A page whose every complaint fails the test. It ends with the block: its event loop would bar the database."""
+def browsing(browser: Browser, **context: Any) -> Iterator[Page]:
+    """A page whose every complaint fails the test."""
     complaints: list[str] = []
 
     def listen(entry: ConsoleMessage) -> None:
-        # The console reports as failed what is meant: 402 for a declined card, 410 for an expired page.
-        if not re.search(r"status of (402|410)", entry.text):
+        # The console reports as failed what is meant: a declined card, an expired page, a mistake in a form.
+        if not re.search(r"status of (402|410|422)", entry.text):
             complaints.append(entry.text)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_context(**context).new_page()
-        page.on("console", listen)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page
-        browser.close()
+    page = browser.new_context(**context).new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
     assert complaints == []
 
 
@@ -68,8 +65,8 @@ def url(client: StripeClient, shop: str) -> str:
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_a_customer_is_declined_then_pays_and_is_back_in_the_shop(url: str, width: int) -> None:
-    with browsing(viewport={"width": width, "height": 800}) as page:
+def test_a_customer_is_declined_then_pays_and_is_back_in_the_shop(url: str, width: int, browser: Browser) -> None:
+    with browsing(browser, viewport={"width": width, "height": 800}) as page:
         page.goto(url)
         expect(page.get_by_text("left")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -84,17 +81,35 @@ def test_a_customer_is_declined_then_pays_and_is_back_in_the_shop(url: str, widt
         assert page.url.endswith("/thanks")
 
 
-def test_it_works_without_javascript(url: str) -> None:
-    with browsing(java_script_enabled=False) as page:
+def test_it_works_without_javascript(url: str, browser: Browser) -> None:
+    with browsing(browser, java_script_enabled=False) as page:
         page.goto(url)
         expect(page.get_by_text("for about 60 minutes")).to_be_visible()
         page.get_by_role("button", name="Use the card 4242 4242 4242 4242").click()
         expect(page.get_by_role("heading")).to_have_text("Back in the shop")
 
 
-def test_a_page_left_open_learns_that_its_time_is_over(client: StripeClient) -> None:
+def test_a_page_left_open_learns_that_its_time_is_over(client: StripeClient, browser: Browser) -> None:
     session = client.v1.checkout.sessions.create(shoes(expires_at=int(time.time()) + 4))
-    with browsing() as page:
+    with browsing(browser) as page:
         page.goto(session.url or "")
         expect(page.get_by_role("heading", name="Pay $299.00")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("This page has expired", timeout=60_000)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_control_page_sets_a_fault_and_clears_it(base: str, settings: Any, width: int, browser: Browser) -> None:
+    login = {"username": settings.PAYLAB_API_KEY, "password": ""}
+    with browsing(browser, viewport={"width": width, "height": 800}, http_credentials=login) as page:
+        page.goto(f"{base}/paylab/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_label("What goes wrong:").select_option("webhook_lost")
+        page.get_by_label("How often").fill("0.2")
+        page.get_by_role("button", name="From now on").click()
+        expect(page.get_by_role("listitem")).to_contain_text("Rate 0.2, for ever")
+        page.get_by_label("How often").fill("2")
+        page.get_by_label("How often").evaluate("field => field.form.noValidate = true")
+        page.get_by_role("button", name="From now on").click()
+        expect(page.get_by_text("less than or equal to 1")).to_be_visible()
+        page.get_by_role("button", name="All well again").click()
+        expect(page.get_by_role("listitem")).to_contain_text("Nothing")
