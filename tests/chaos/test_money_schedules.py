@@ -76,7 +76,7 @@ HEAD_STARTS = (
     "undone",
 )
 # Waits are shortened, and with them the caller's patience, so that a schedule takes a second and not a minute.
-PATIENCE = 0.2  # seconds
+PATIENCE = 0.2
 WAITS = {FaultKind.SLOW: timedelta(seconds=0.02), FaultKind.TIMEOUT_AFTER: timedelta(seconds=2 * PATIENCE)}
 PROVIDER_CALLS = ("create_session", "fetch", "expire_session", "capture", "void", "refund")
 
@@ -98,6 +98,12 @@ def killed_at(call: str, *, after: bool) -> Iterator[None]:
 
     with patch.object(owner, call, deadly):
         yield
+
+
+def be_patient(seconds: float) -> None:
+    """From now on the shop waits so long for the provider's answer."""
+    hang_up()
+    stripe.TIME_OUT = (4.0, seconds)
 
 
 class Money(RuleBasedStateMachine):
@@ -129,6 +135,7 @@ class Money(RuleBasedStateMachine):
             order = place(drop, a_claim(postcode=postcode))
             self.orders.append(order.number)
             self.bring(order, start)
+        be_patient(PATIENCE)
 
     def bring(self, order: Order, start: str) -> None:
         """Forward to where this order's schedule begins."""
@@ -324,6 +331,7 @@ class Money(RuleBasedStateMachine):
     def teardown(self) -> None:
         """All is well again, and everything must come to rest: each order final, its money and its pair in place."""
         django_settings.PAYMENT_API_BASE = self.reachable
+        be_patient(8)
         Fault.objects.all().delete()
         self.come_to_rest()
         self.courier.hands.shutdown()
@@ -370,8 +378,7 @@ def stripe_signature(body: str) -> dict[str, str]:
 
 
 def test_ledger_and_orders_agree_under_every_schedule(strangers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    hang_up()
-    monkeypatch.setattr(stripe, "TIME_OUT", (4.0, PATIENCE))
+    monkeypatch.setattr(stripe, "TIME_OUT", stripe.TIME_OUT)  # put right afterwards
     with connection.cursor() as cursor:  # a crash of PostgreSQL itself is not what is tried here
         cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = off')
     connection.close()
@@ -388,7 +395,6 @@ def test_ledger_and_orders_agree_under_every_schedule(strangers: Any, monkeypatc
         ),
     )
     hang_up()
-    monkeypatch.setattr(stripe, "TIME_OUT", (4.0, 8.0))
     assert audit().violations == []
     report = {
         "schedules": Money.played,
