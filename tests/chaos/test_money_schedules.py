@@ -22,7 +22,7 @@ import httpx
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -390,6 +390,7 @@ def test_ledger_and_orders_agree_under_every_schedule(strangers: Any, monkeypatc
             stateful_step_count=ACTIONS,
             deadline=None,
             database=None,
+            phases=[Phase.generate],  # twelve actions are short enough to be read; to shorten them takes long
             suppress_health_check=list(HealthCheck),
             print_blob=True,
         ),
