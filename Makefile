@@ -1,7 +1,7 @@
 # The table of contents for work. A newcomer needs no other page to begin: `make run`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up-external test lint chaos guards lock
+.PHONY: help run up-external test lint chaos guards bench lock
 PYTHON := .venv/bin/python
 
 # The first Python that is new enough; one line where there is none.
@@ -39,6 +39,9 @@ chaos: ## thousands of generated schedules of payments, faults, kills and times,
 
 guards: ## take away each guard of the money in turn and see which test notices
 	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos.broken_guards $(ARGS)
+
+bench: ## what the shop costs and how fast it is (ARGS="webhooks" for one part)
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.bench $(ARGS)
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt
