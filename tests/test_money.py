@@ -342,6 +342,13 @@ def test_the_daily_reconciliation_finds_nothing_where_all_is_well():
     assert "quantasneaks_ledger_differences 0.0" in exposition().decode()
 
 
+def test_a_page_of_the_ledger_that_fails_is_asked_for_again():
+    in_review_now()
+    faults.add(FaultKind.ERROR_BEFORE, action="list_intents", left=2)
+    assert audit().violations == []
+    assert Fault.objects.get().left == 0
+
+
 def test_the_daily_reconciliation_alerts_on_any_difference(settings: Any, mailoutbox: Any):
     settings.ADMINS = [("Ops", "ops@example.org")]
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

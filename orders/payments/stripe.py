@@ -25,13 +25,14 @@ from orders.payments.provider import (
 )
 
 if TYPE_CHECKING:
-    from stripe import StripeClient
+    from stripe import RequestOptions, StripeClient
     from stripe.params import EventListParams, PaymentIntentListParams
     from stripe.params.checkout import SessionCreateParams
 
 TIME_OUT = (4.0, 8.0)  # seconds to connect and to wait for an answer; the engine retries, the client does not
 TOLERANCE = 300  # seconds that a webhook's time may be off, either way
 PAGE = 100
+LISTED: "RequestOptions" = {"max_network_retries": 3}  # a walk of a thousand pages must not end with one failure
 ON_ITS_WAY = {"pending", "requires_action"}  # of a refund
 NEVER_CAME = {"failed", "canceled"}
 # News that an order may be waiting for.
@@ -134,7 +135,7 @@ class StripeProvider:
         params: PaymentIntentListParams = {"limit": PAGE, "expand": ["data.latest_charge.refunds"]}
         while True:
             with errors():
-                page = client().v1.payment_intents.list(params)
+                page = client().v1.payment_intents.list(params, LISTED)
             for intent in page.data:
                 yield ledger_entry(intent.to_dict())
             if not page.has_more:
@@ -145,7 +146,7 @@ class StripeProvider:
         params: EventListParams = {"limit": PAGE, "types": NEWS, "created": {"gte": int(since.timestamp())}}
         while True:
             with errors():
-                page = client().v1.events.list(params)
+                page = client().v1.events.list(params, LISTED)
             for event in page.data:
                 body = json.dumps(event.to_dict())
                 yield provider_event(body.encode()), body
