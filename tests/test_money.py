@@ -137,6 +137,20 @@ def test_a_provider_that_cannot_be_reached_releases_nothing_and_staff_see_it(set
     assert fresh(order).outcome == Outcome.PAYMENT_TIMEOUT
 
 
+def test_a_page_that_the_provider_does_not_call_closed_keeps_the_pair(monkeypatch: Any):
+    """Its answer to the expiry was yes, and its next word is that the page is open still."""
+    order = place(open_drop())
+    settle()
+    stale = payment_provider().fetch(Payment.objects.get(order=order).session_ref)
+    with monkeypatch.context() as patched:
+        patched.setattr(stripe.StripeProvider, "expire_session", lambda self, ref, key: stale)
+        workflow.cancel_order(public_id=order.public_id)
+        settle()
+        assert Pair.objects.get(number=order.pair_number).state == PairState.HELD
+    settle_with_retries(3)
+    assert fresh(order).state == State.COMPENSATED
+
+
 # --- capture, void, refund ------------------------------------------------------------------------------------------
 
 
