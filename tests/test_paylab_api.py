@@ -78,15 +78,6 @@ def test_a_payment_intent_is_made_when_somebody_first_tries_to_pay(client: Strip
     assert (intent.status, intent.last_payment_error) == ("requires_capture", None)
 
 
-def test_money_is_captured_once(client: StripeClient) -> None:
-    intent = held(client)
-    client.v1.payment_intents.capture(intent)
-    with pytest.raises(InvalidRequestError) as refusal:
-        client.v1.payment_intents.capture(intent)
-    assert refusal.value.code == "payment_intent_unexpected_state"
-    assert refusal.value.http_status == 400
-
-
 def test_captured_money_cannot_be_cancelled_and_cancelled_money_cannot_be_captured(client: StripeClient) -> None:
     taken, freed = held(client), held(client)
     client.v1.payment_intents.capture(taken)
@@ -97,14 +88,6 @@ def test_captured_money_cannot_be_cancelled_and_cancelled_money_cannot_be_captur
     assert cancelled.amount_received == cancelled.amount_capturable == 0
     with pytest.raises(InvalidRequestError, match="status of canceled"):
         client.v1.payment_intents.capture(freed)
-
-
-def test_not_more_is_captured_than_is_held(client: StripeClient) -> None:
-    intent = held(client)
-    with pytest.raises(InvalidRequestError) as refusal:
-        client.v1.payment_intents.capture(intent, {"amount_to_capture": 29901})
-    assert refusal.value.code == "amount_too_large"
-    assert client.v1.payment_intents.capture(intent, {"amount_to_capture": 100}).amount_received == 100
 
 
 def test_not_more_is_refunded_than_was_captured(client: StripeClient) -> None:
