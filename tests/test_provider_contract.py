@@ -410,11 +410,18 @@ def test_what_was_held_but_not_captured_is_not_refunded(backend: BackEnd) -> Non
 
 
 def test_held_money_is_voided_and_not_refunded(backend: BackEnd) -> None:
-    """Stripe: "You must cancel the PaymentIntent to reverse the authorization"."""
     intent = backend.authorised_intent()
     with pytest.raises(Permanent):
         backend.provider.refund(intent, amount=PRICE, key=key())
     assert in_ledger(backend, intent).state == PaymentState.AUTHORISED
+
+
+def test_a_refund_of_held_money_says_what_to_do_instead(backend: BackEnd) -> None:
+    charge = backend.client.v1.payment_intents.retrieve(backend.authorised_intent()).latest_charge
+    assert isinstance(charge, str)
+    refusal = refusal_of(lambda: backend.client.v1.refunds.create({"charge": charge}))
+    assert (refusal.http_status, refusal.code) == (400, None)
+    assert "You must cancel the PaymentIntent to reverse the authorization" in str(refusal)
 
 
 def test_voided_money_cannot_be_refunded(backend: BackEnd) -> None:
