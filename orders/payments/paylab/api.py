@@ -132,7 +132,7 @@ def expire_session(params: Params, ref: str) -> Json:
 
 
 def intents() -> models.QuerySet[Intent]:
-    return Intent.objects.prefetch_related("charges__refunds")
+    return Intent.objects.select_related("session").prefetch_related("charges__refunds")
 
 
 def list_intents(params: Params) -> Json:
@@ -194,15 +194,31 @@ def get_refund(params: Params, ref: str) -> Json:
 
 
 def list_events(params: Params) -> Json:
-    events = Event.objects.all()
-    if kind := text(params, "type"):
+    events = in_seconds(Event.objects.all(), obj(params, "created"))
+    kind, kinds = text(params, "type"), entries(params, "types")
+    if kind and kinds:
+        raise InvalidParam("You may pass either `type` or `types`, but not both.", param="type")
+    if kind.endswith("*"):
+        events = events.filter(type__startswith=kind[:-1])
+    elif kind:
         events = events.filter(type=kind)
-    if kinds := entries(params, "types"):
+    if kinds:
         events = events.filter(type__in=kinds)
-    created = obj(params, "created")
-    if (since := integer(created, "gte", most=LATEST)) is not None:
-        events = events.filter(created__gte=datetime.fromtimestamp(since, UTC))
     return page(params, "event", events, objects.event_json, "/v1/events", {"type", "types", "created"})
+
+
+def in_seconds(rows: models.QuerySet[T], created: Params) -> models.QuerySet[T]:
+    """Those that were made between some moments. A moment is a whole second, as the reader sees it."""
+    refuse_others(created, {"gt", "gte", "lt", "lte"})
+    for name, lookup, later in (
+        ("gte", "created__gte", 0),
+        ("gt", "created__gte", 1),
+        ("lt", "created__lt", 0),
+        ("lte", "created__lt", 1),
+    ):
+        if (second := integer(created, name, most=LATEST)) is not None:
+            rows = rows.filter(**{lookup: datetime.fromtimestamp(second + later, UTC)})
+    return rows
 
 
 def get_event(params: Params, ref: str) -> Json:
@@ -224,6 +240,12 @@ def find(rows: models.QuerySet[T], ref: str, kind: str, param: str) -> T:
     return thing
 
 
+def refuse_others(params: Params, known: Collection[str]) -> None:
+    """A parameter of a list that we do not know is refused: to ignore a filter is to lie."""
+    if strange := set(params) - set(known):
+        raise InvalidParam(f"Received unknown parameter: {min(strange)}", code="parameter_unknown", param=min(strange))
+
+
 def page(
     params: Params,
     kind: str,
@@ -232,9 +254,8 @@ def page(
     address: str,
     filters: Collection[str] = (),
 ) -> Json:
-    """Newest first, from one cursor on. A parameter we do not know is refused: to ignore a filter is to lie."""
-    if strange := set(params) - {"limit", "starting_after", "ending_before", "expand", *filters}:
-        raise InvalidParam(f"Received unknown parameter: {min(strange)}", code="parameter_unknown", param=min(strange))
+    """Newest first, from one cursor on."""
+    refuse_others(params, {"limit", "starting_after", "ending_before", "expand", *filters})
     expand = expand_tree(kind, expansions(params), listed=True)
     limit = integer(params, "limit", least=1, most=100) or 10
     after, before = text(params, "starting_after"), text(params, "ending_before")

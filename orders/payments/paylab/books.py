@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from orders.payments.paylab import clock, faults, objects
 from orders.payments.paylab.cards import NOT_CONFIRMED, Card, Decline, whose_bank_asks
-from orders.payments.paylab.errors import ApiError, InvalidParam, Missing, UnexpectedState
+from orders.payments.paylab.errors import ApiError, Missing, UnexpectedState
 from orders.payments.paylab.models import (
     CaptureMethod,
     Charge,
@@ -220,7 +220,7 @@ def end_what_is_due() -> int:
             status=IntentStatus.REQUIRES_CAPTURE, charges__captured=False, charges__capture_before__lte=now
         )[:BATCH]
         for intent in intents:
-            end(intent, reason="automatic", now=now)
+            end(intent, reason="expired", now=now)
     due = Refund.objects.filter(status=RefundStatus.PENDING, settles_at__lte=clock.now())
     refunds = list(due.values_list("pk", flat=True)[:BATCH])
     for made in refunds:
@@ -251,10 +251,11 @@ def capture(ref: str, amount: int | None) -> Intent:
             )
         taken = intent.amount if amount is None else amount
         if taken > intent.amount:
-            raise InvalidParam(
-                "The amount to capture is greater than the amount capturable.",
+            raise UnexpectedState(
+                "The payment could not be captured because the requested capture amount is greater than the amount you "
+                "can capture for this charge.",
                 code="amount_too_large",
-                param="amount_to_capture",
+                payment_intent=objects.intent_json(intent, {}),
             )
         charge.captured, charge.amount_captured = True, taken
         charge.save(update_fields=["captured", "amount_captured"])
@@ -302,10 +303,12 @@ def refund(*, intent_ref: str, charge_ref: str, amount: int | None, reason: str,
     with transaction.atomic():
         intent = lock_intent(intent_ref)
         charge = intent.latest_charge
-        if charge is None or not charge.captured:
+        if charge is None or charge.status == ChargeStatus.FAILED:
+            raise UnexpectedState(f"This PaymentIntent ({intent.ref}) does not have a successful charge to refund.")
+        if not charge.captured:
             raise UnexpectedState(
-                f"This PaymentIntent ({intent.ref}) does not have a successful charge to refund.",
-                code="charge_not_refundable",
+                f"This uncaptured Charge was created by a PaymentIntent ({intent.ref}). You must cancel the "
+                "PaymentIntent to reverse the authorization instead of refunding the Charge directly."
             )
         left = charge.amount_captured - charge.amount_refunded
         if left == 0:
@@ -328,8 +331,8 @@ def refund(*, intent_ref: str, charge_ref: str, amount: int | None, reason: str,
             settles_at=now + late.delay if late else None,
             settles_as=RefundStatus.FAILED if late and late.kind == FaultKind.REFUND_FAILS else RefundStatus.SUCCEEDED,
         )
-        tell("charge.refunded", objects.charge_json(charge, {"refunds": {}}), session_id=intent.session_id, now=now)
         tell("refund.created", objects.refund_json(made, {}), session_id=intent.session_id, now=now)
+        tell("charge.refunded", objects.charge_json(charge, {}), session_id=intent.session_id, now=now)
     return made
 
 

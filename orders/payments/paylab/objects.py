@@ -15,6 +15,7 @@ from orders.payments.paylab.models import (
     Intent,
     IntentStatus,
     Refund,
+    RefundStatus,
     Session,
     SessionStatus,
 )
@@ -32,6 +33,86 @@ EXPANDABLE: dict[str, dict[str, str]] = {
     "refund": {"charge": "charge", "payment_intent": "intent"},
     "event": {},
     "lines": {},
+}
+
+# What Stripe always sends and PayLab knows nothing of: to a reader, a field that is missing is an error, an empty one
+# is not.
+NOT_OF_SESSIONS: Json = {
+    "after_expiration": None,
+    "allow_promotion_codes": None,
+    "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+    "billing_address_collection": None,
+    "client_secret": None,
+    "consent": None,
+    "consent_collection": None,
+    "currency_conversion": None,
+    "custom_fields": [],
+    "custom_text": {
+        "after_submit": None,
+        "shipping_address": None,
+        "submit": None,
+        "terms_of_service_acceptance": None,
+    },
+    "customer": None,
+    "customer_creation": "if_required",
+    "invoice": None,
+    "locale": None,
+    "payment_link": None,
+    "payment_method_collection": "if_required",
+    "phone_number_collection": {"enabled": False},
+    "recovered_from": None,
+    "setup_intent": None,
+    "shipping_address_collection": None,
+    "shipping_cost": None,
+    "shipping_options": [],
+    "submit_type": None,
+    "subscription": None,
+}
+NOT_OF_INTENTS: Json = {
+    "application": None,
+    "application_fee_amount": None,
+    "automatic_payment_methods": None,
+    "customer": None,
+    "on_behalf_of": None,
+    "payment_method": None,
+    "processing": None,
+    "receipt_email": None,
+    "review": None,
+    "setup_future_usage": None,
+    "shipping": None,
+    "source": None,
+    "statement_descriptor": None,
+    "statement_descriptor_suffix": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
+NOT_OF_CHARGES: Json = {
+    "application": None,
+    "application_fee": None,
+    "application_fee_amount": None,
+    "balance_transaction": None,
+    "calculated_statement_descriptor": None,
+    "customer": None,
+    "failure_balance_transaction": None,
+    "fraud_details": {},
+    "on_behalf_of": None,
+    "payment_method": None,
+    "receipt_email": None,
+    "receipt_number": None,
+    "receipt_url": None,
+    "review": None,
+    "shipping": None,
+    "source_transfer": None,
+    "statement_descriptor": None,
+    "statement_descriptor_suffix": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
+NOT_OF_REFUNDS: Json = {
+    "balance_transaction": None,
+    "receipt_number": None,
+    "source_transfer_reversal": None,
+    "transfer_reversal": None,
 }
 
 
@@ -71,8 +152,7 @@ def session_json(session: Session, expand: Expand) -> Json:
         "client_reference_id": session.client_reference_id or None,
         "created": timestamp(session.created),
         "currency": session.currency,
-        "customer": None,
-        "customer_details": {"email": session.customer_email} if session.customer_email else None,
+        "customer_details": customer_details(session.customer_email) if session.customer_email else None,
         "customer_email": session.customer_email or None,
         "expires_at": timestamp(session.expires_at),
         "livemode": False,
@@ -87,10 +167,37 @@ def session_json(session: Session, expand: Expand) -> Json:
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted_page",
         "url": page_url(session) if session.status == SessionStatus.OPEN else None,
+        **NOT_OF_SESSIONS,
     }
     if "line_items" in expand:
-        answer["line_items"] = list_json(session.line_items, f"/v1/checkout/sessions/{session.ref}/line_items")
+        lines = [line_json(session, line, number) for number, line in enumerate(session.line_items, start=1)]
+        answer["line_items"] = list_json(lines, f"/v1/checkout/sessions/{session.ref}/line_items")
     return answer
+
+
+def customer_details(email: str) -> Json:
+    """The page asks for a card and nothing else."""
+    return {
+        "address": None,
+        "business_name": None,
+        "email": email,
+        "individual_name": None,
+        "name": None,
+        "phone": None,
+        "tax_exempt": "none",
+        "tax_ids": None,
+    }
+
+
+def line_json(session: Session, line: Json, number: int) -> Json:
+    return {
+        "id": f"li_{session.ref.removeprefix('cs_test_')[:22]}{number}",
+        "amount_discount": 0,
+        "amount_tax": 0,
+        "metadata": {},
+        "price": None,  # prices are not part of the subset
+        **line,
+    }
 
 
 def intent_json(intent: Intent, expand: Expand) -> Json:
@@ -109,14 +216,24 @@ def intent_json(intent: Intent, expand: Expand) -> Json:
         "confirmation_method": "automatic",
         "created": timestamp(intent.created),
         "currency": intent.currency,
-        "customer": None,
         "description": intent.description or None,
         "last_payment_error": payment_error(charge) if failed and charge else None,
         "latest_charge": reference(charge, charge_json, expand.get("latest_charge")),
         "livemode": False,
         "metadata": intent.metadata,
+        "next_action": bank_question(intent) if intent.status == IntentStatus.REQUIRES_ACTION else None,
         "payment_method_types": ["card"],
         "status": intent.status,
+        **NOT_OF_INTENTS,
+    }
+
+
+def bank_question(intent: Intent) -> Json:
+    """Where the card's holder answers it: on the page."""
+    session = intent.session
+    return {
+        "type": "redirect_to_url",
+        "redirect_to_url": {"return_url": session.success_url, "url": page_url(session)},
     }
 
 
@@ -138,17 +255,24 @@ def charge_json(charge: Charge, expand: Expand) -> Json:
         "amount": charge.amount,
         "amount_captured": charge.amount_captured,
         "amount_refunded": charge.amount_refunded,
+        "billing_details": {"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
         "captured": charge.captured,
         "created": timestamp(charge.created),
         "currency": charge.intent.currency,
         "description": charge.intent.description or None,
+        "disputed": False,
         "failure_code": charge.failure_code or None,
         "failure_message": charge.failure_message or None,
         "livemode": False,
         "metadata": charge.intent.metadata,
         "outcome": {
+            "advice_code": None,
+            "network_advice_code": None,
+            "network_decline_code": None,
             "network_status": "declined_by_network" if failed else "approved_by_network",
             "reason": charge.decline_code or None,
+            "risk_level": "normal",
+            "seller_message": charge.failure_message if failed else "Payment complete.",
             "type": "issuer_declined" if failed else "authorized",
         },
         "paid": not failed,
@@ -156,14 +280,24 @@ def charge_json(charge: Charge, expand: Expand) -> Json:
         "payment_method_details": {
             "type": "card",
             "card": {
+                "amount_authorized": 0 if failed else charge.amount,
                 "brand": charge.brand,
                 "capture_before": timestamp(charge.capture_before),
+                "country": "US",
+                # Nobody is asked for the date on a test card: it is always good for another year.
+                "exp_month": 12,
+                "exp_year": charge.created.year + 1,
                 "fingerprint": charge.fingerprint,
+                "funding": "credit",
                 "last4": charge.last4,
+                "network": charge.brand,
+                "three_d_secure": None,
+                "wallet": None,
             },
         },
         "refunded": 0 < charge.amount_captured == charge.amount_refunded,
         "status": charge.status,
+        **NOT_OF_CHARGES,
     }
     if "refunds" in expand:
         refunds = sorted(charge.refunds.all(), key=lambda refund: -refund.pk)
@@ -175,18 +309,25 @@ def charge_json(charge: Charge, expand: Expand) -> Json:
 
 def refund_json(refund: Refund, expand: Expand) -> Json:
     intent = refund.charge.intent
-    return {
+    answer = {
         "id": refund.ref,
         "object": "refund",
         "amount": refund.amount,
         "charge": reference(refund.charge, charge_json, expand.get("charge")),
         "created": timestamp(refund.created),
         "currency": intent.currency,
+        "destination_details": {"type": "card", "card": {"reference_status": "pending", "type": "refund"}},
         "metadata": refund.metadata,
         "payment_intent": reference(intent, intent_json, expand.get("payment_intent")),
         "reason": refund.reason or None,
         "status": refund.status,
+        **NOT_OF_REFUNDS,
     }
+    if refund.status == RefundStatus.PENDING:
+        answer["pending_reason"] = "processing"
+    if refund.status == RefundStatus.FAILED:
+        answer["failure_reason"] = "unknown"
+    return answer
 
 
 def event_json(event: Event, expand: Expand | None = None) -> Json:
