@@ -69,6 +69,15 @@ def test_deadlines_fire():
         assert report.returncode == 0, report.stdout
 
 
+def test_the_bell_alone_moves_orders():
+    """The sweep is there for what the bell misses; here it looks every ten minutes, so nothing but the bell rings."""
+    with running_shop(QS_SWEEP_INTERVAL="600") as shop:
+        for _ in range(3):
+            order = shop.in_review()
+            shop.decide(order, "approve")
+            shop.until(order, "shipped")
+
+
 def test_the_rush():
     """500 pairs, 5,000 claims of all sizes from 64 connections: 500 orders and not one claim too many or too few."""
     sizes = {7: 50, 8: 90, 9: 120, 10: 110, 11: 80, 12: 50}

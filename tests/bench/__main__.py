@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tests.bench import webhooks
 from tests.bench.figures import Part, Run
+from tests.bench.workflow import runs as workflow
 
 PARTS: dict[str, Callable[[], list[Run]]] = {
+    "workflow": workflow.runs,
     "webhooks": webhooks.runs,
 }
 RESULT = Path("bench.json")

@@ -56,7 +56,6 @@ class Command(BaseCommand):
             listener.execute("LISTEN work")
             log.info("relay listens")
             while True:
-                for first in listener.notifies(timeout=LISTEN_FOR, stop_after=1):
-                    heard = Counter([first.payload])
-                    heard.update(further.payload for further in listener.notifies(timeout=0))
-                    ring(Step(name) for name, times in heard.items() for _ in range(min(times, settings.WORKERS)))
+                # All that came along with the first one. The generator holds the connection's lock until it ends.
+                heard = Counter(told.payload for told in listener.notifies(timeout=LISTEN_FOR, stop_after=1))
+                ring(Step(name) for name, times in heard.items() for _ in range(min(times, settings.WORKERS)))
