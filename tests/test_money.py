@@ -210,6 +210,45 @@ def test_a_refund_that_takes_its_time_is_waited_for():
     assert [(entry.state, entry.refunds) for entry in ledger()] == [(PaymentState.REFUNDED, 1)]
 
 
+def test_a_refund_under_way_is_not_asked_for_again(monkeypatch: Any):
+    faults.add(FaultKind.REFUND_PENDING, delay=timedelta(minutes=5))
+    order = paid_order(open_drop(), postcode=REFUSED_POSTCODE)
+    asked: list[str] = []
+    refund = stripe.StripeProvider.refund
+
+    def listen(self: Any, intent_ref: str, **words: Any) -> None:
+        asked.append(intent_ref)
+        refund(self, intent_ref, **words)
+
+    monkeypatch.setattr(stripe.StripeProvider, "refund", listen)
+    approve(order)
+    settle_with_retries(8)
+    assert fresh(order).state == State.COMPENSATED
+    assert len(asked) == 1
+
+
+def test_money_in_another_amount_does_not_pay_an_order_and_goes_back():
+    order = place(open_drop())
+    settle()
+    Payment.objects.filter(order=order).update(amount=19900)  # what was asked for is not what the page took
+    pay(order)
+    settle()
+    assert fresh(order).outcome == Outcome.PAYMENT_FAILED
+    assert [entry.state for entry in ledger()] == [PaymentState.VOIDED]
+
+
+def test_a_capture_of_another_amount_ships_nothing(monkeypatch: Any):
+    capture = stripe.StripeProvider.capture
+
+    def less(self: Any, intent_ref: str, *, amount: int, key: str) -> None:
+        capture(self, intent_ref, amount=amount - 1, key=key)
+
+    monkeypatch.setattr(stripe.StripeProvider, "capture", less)
+    order = approved_by(in_review_now())
+    assert order.outcome == Outcome.PAYMENT_FAILED
+    assert [(entry.captured, entry.state) for entry in ledger()] == [(29899, PaymentState.REFUNDED)]
+
+
 def test_a_void_that_fails_is_tried_until_it_works():
     faults.add(FaultKind.VOID_FAILS, left=3)
     order = in_review_now()

@@ -18,7 +18,13 @@ SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
 SEED = int(os.environ.get("SEED", str(int(time.time()) // 86400)))
 ENOUGH = 50  # times that each action must have met each state
 TEST = "tests/chaos/test_money_schedules.py"
-NAMED = ["tests/test_peer_complaints.py", "tests/test_money.py", "tests/chaos/test_crash_points.py"]
+NAMED = [
+    "tests/test_peer_complaints.py",
+    "tests/test_money.py",
+    "tests/test_order_life.py",
+    "tests/test_engine.py",
+    "tests/chaos/test_crash_points.py",
+]
 
 
 def main() -> int:
