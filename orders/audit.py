@@ -18,6 +18,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 
 from orders import clock
 from orders.customers import customer_key
+from orders.engine import LIFE_LOCKS, MAIL_LOCKS, in_hand
 from orders.errors import StepFailed
 from orders.models import Callback, Drop, Event, Mail, Order, Pair, Reconciliation, SweepBeat, Work
 from orders.payments import payment_provider
@@ -259,13 +260,14 @@ def work(now: datetime, awake: bool) -> Iterator[Finding]:
     )
     # Hands that are busy have a queue before them; idle hands beside due work mean that it was lost sight of.
     busy = Event.objects.filter(actor=Actor.WORKER, at__gt=now - BUSY_WITHIN).exists()
+    held = in_hand()
     for row in Work.objects.filter(Q(parked_at__isnull=False) | Q(due_at__lte=now - UNTOUCHED_FOR)):
         text = f"order {row.order_id}: {row.step} "
         if row.parked_at:
             yield Finding(text + "is parked and waits for staff", grave=False)
-        elif row.started_at is None:
+        elif ((MAIL_LOCKS, row.pk) if row.step in MAILS else (LIFE_LOCKS, row.order_id)) not in held:
             yield Finding(text + "is due and untouched for more than 30 s", grave=awake and not busy)
-        elif row.started_at <= now - LEASE_LIMIT:
+        elif row.started_at and row.started_at <= now - LEASE_LIMIT:
             yield Finding(text + "is held for longer than a step may take")
 
 

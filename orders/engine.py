@@ -3,7 +3,8 @@
 A step is a row in Work. A worker takes it up under a PostgreSQL advisory lock that its own session holds, so the lock
 ends with the worker's life and not a second later, and never under a living one: no lease times, no heartbeat (T2-T6).
 The row goes in the transaction that records the step: a crash anywhere before repeats the step, whose outside effect
-carries an idempotency key.
+carries an idempotency key. Taking a step up writes nothing; only a row that is found late is marked, for it may be one
+that takes its workers down.
 """
 
 import random
@@ -16,9 +17,9 @@ from typing import Any, Protocol
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import QuerySet
 
 from orders import clock
+from orders.bell import ring
 from orders.errors import Permanent, StepFailed
 from orders.models import Order, Work
 from orders.states import MAILS, Actor, Outcome, State, Step, Undo
@@ -26,30 +27,27 @@ from orders.states import MAILS, Actor, Outcome, State, Step, Undo
 log = structlog.get_logger("orders")
 
 LIFE_LOCKS, MAIL_LOCKS = 1, 2  # name spaces of the advisory locks
+MAIL_NAMES = [step.value for step in MAILS]
 BATCH_TIME = 1  # second that one bell may keep a worker; then another step gets its turn
 MOST_CRASHES = 5  # a step that took its worker down that often waits for staff
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(seconds=60)
 
-# Takes up a free row of the step: its order is locked for this session, its attempt counted. The lock is tried row by
-# row, oldest first, until one succeeds; MATERIALIZED keeps the planner from trying locks on rows that it then drops.
-# A row that was done between our look and our lock comes back as held, without its columns.
+LATE = timedelta(seconds=5)  # after which a row that waited is suspected of having taken its worker down
+
+# Locks a free row for this session: first of the order that the last step was of, then of the step that was rung for.
+# The lock is tried row by row, oldest first, until one succeeds; MATERIALIZED keeps the planner from trying locks on
+# rows that it then drops.
 TAKE_UP = """
 WITH due AS MATERIALIZED (
-    SELECT id, order_id FROM orders_work
-    WHERE step = %(step)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
-    ORDER BY due_at LIMIT 100
-), held AS MATERIALIZED (
-    SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
-), begun AS (
-    UPDATE orders_work AS work
-    SET attempts = attempts + 1,
-        crashes = crashes + (started_at IS NOT NULL)::int,
-        started_at = statement_timestamp() + %(offset)s
-    FROM held
-    WHERE work.id = held.id AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
-    RETURNING work.id, due_at, attempts, crashes, started_at
+    (SELECT id, order_id FROM orders_work
+     WHERE order_id = %(after)s AND step <> ALL(%(mails)s) AND parked_at IS NULL
+       AND due_at <= statement_timestamp() + %(offset)s)
+    UNION ALL
+    (SELECT id, order_id FROM orders_work
+     WHERE step = %(step)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
+     ORDER BY due_at LIMIT 100)
 )
-SELECT held.id, held.order_id, due_at, attempts, crashes, started_at FROM held LEFT JOIN begun USING (id)
+SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
 """
 
 
@@ -85,7 +83,7 @@ def step(
     """Declare a step of the order's life.
 
     `during`: the states it belongs to; found in another one, its row is dropped.
-    `undo`: the compensation that is registered before its outside effect begins.
+    `undo`: the compensation that is registered when the step is enqueued, before its outside effect can begin.
     `fails_as`: the outcome when it can never work; without one it is tried for ever, in sight of staff.
     `until`: the moment after which a step that keeps failing counts as one that can never work.
     """
@@ -100,9 +98,11 @@ def step(
 
 @dataclass
 class Lease:
-    """A step in this worker's hands."""
+    """A step in this worker's hands, for as long as `session` lives: it holds the lock."""
 
     work: Work
+    order: Order  # as it was found
+    session: Any
 
     @property
     def step(self) -> Step:
@@ -113,50 +113,65 @@ class Lease:
         return RULES[self.step]
 
     @contextmanager
+    def locked(self) -> Iterator[Order]:
+        """The order locked for a transaction in the session that holds the step. Raises LeaseLost."""
+        with transaction.atomic():
+            order = Order.objects.lock(self.work.order_id)
+            if connection.connection is not self.session:
+                raise LeaseLost
+            yield order
+
+    @contextmanager
     def recording(self, *states: State, last: bool = True) -> Iterator[Order]:
         """Lock the order, check the lease and the state, let the caller change and record; all or none.
 
         The step's row goes in the same commit, unless more of the step is to come (`last=False`).
         Raises LeaseLost or Overtaken.
         """
-        with transaction.atomic():
-            order = Order.objects.lock(self.work.order_id)
-            if last:
-                self._finish()
-            elif not self._mine().exists():
-                raise LeaseLost
+        with self.locked() as order:
             if order.state not in states:
                 raise Overtaken
             yield order
             order.commit()
-
-    def _mine(self) -> QuerySet[Work]:
-        return Work.objects.filter(pk=self.work.pk, attempts=self.work.attempts)
+            if last:
+                self._finish()
 
     def _finish(self) -> None:
         """Delete the row; one that was rung again meanwhile stays and is due."""
-        deleted, _ = self._mine().filter(due_at=self.work.due_at).delete()
-        if not deleted and not self._mine().update(started_at=None, crashes=0):
-            raise LeaseLost
+        mine = Work.objects.filter(pk=self.work.pk)
+        deleted, _ = mine.filter(due_at=self.work.due_at).delete()
+        if not deleted:
+            mine.update(started_at=None, crashes=0)
 
     def drop(self) -> None:
         """Forget a step that its order no longer needs."""
-        with transaction.atomic():
-            Order.objects.lock(self.work.order_id)
+        with self.locked():
             self._finish()
 
-    def put_back(self, error: str, *, now: datetime) -> None:
-        """Try again later: exponential backoff with jitter, in sight of staff."""
-        ceiling = min(FIRST_DELAY * 2 ** min(self.work.attempts - 1, 10), LONGEST_DELAY)
-        self._mine().filter(due_at=self.work.due_at).update(due_at=now + ceiling * random.uniform(0.5, 1))  # noqa: S311
-        self._mine().update(started_at=None, crashes=0, last_error=error[:500])
+    def put_back(self, cause: str) -> None:
+        """Try again later: exponential backoff with jitter, in sight of staff.
+
+        The first ten failed attempts stand in the journal, then every tenth.
+        """
+        work = self.work
+        ceiling = min(FIRST_DELAY * 2 ** min(work.attempts - 1, 10), LONGEST_DELAY)
+        with self.locked() as order:
+            mine = Work.objects.filter(pk=work.pk)
+            mine.filter(due_at=work.due_at).update(due_at=order.now + ceiling * random.uniform(0.5, 1))  # noqa: S311
+            mine.update(started_at=None, crashes=0, attempts=work.attempts, last_error=cause[:500])
+            if work.attempts <= 10 or work.attempts % 10 == 0:
+                order.record("attempt failed", actor=Actor.WORKER, cause=cause, attempt=work.attempts, step=work.step)
 
 
 def enqueue(order: Order, *steps: Step) -> None:
-    """Say what comes next, in the caller's transaction; the commit rings the bell (a trigger on the table).
+    """Say what comes next for a locked order, in the caller's transaction; its commit rings the bell (a trigger).
 
+    How to undo a step is registered along with it, before its outside effect can begin: a time-out may hide a success.
     A step that is there already is due now; one that is running runs once more.
     """
+    for name in steps:
+        if undo := RULES[name].undo:
+            order.register(undo)
     Work.objects.bulk_create(
         [Work(order_id=order.number, step=name, due_at=order.now) for name in steps],
         update_conflicts=True,
@@ -172,35 +187,48 @@ class TurnRound(Protocol):
 
 
 def run_due(name: Step, turn_round: TurnRound) -> int:
-    """Do what is due of one step; one bell serves a whole batch. Returns how many were taken up."""
-    begun, count = time.monotonic(), 0
+    """Do what is due of one step, and what follows for the same orders; one bell serves a whole batch.
+
+    Returns how many were taken up. What is left when the time is over rings again.
+    """
+    begun, count, after = time.monotonic(), 0, None
     while time.monotonic() - begun < BATCH_TIME:
-        with taken_up(name) as lease:
+        with taken_up(name, after=after) as lease:
             if lease is None:
-                break
+                return count
             count += 1
+            after = lease.work.order_id
             perform(lease, turn_round)
+    ring([name])
     return count
 
 
 @contextmanager
-def taken_up(name: Step) -> Iterator[Lease | None]:
-    """Hold the next due row of a step, or None. The order's lock is held until the block ends."""
+def taken_up(name: Step, *, after: int | None = None) -> Iterator[Lease | None]:
+    """Hold the next due row of the order `after` or else of a step; or None. The lock is held until the block ends.
+
+    An order's bell may have been in vain while we held its lock, so its own rows are looked for once we have let go.
+    """
     space, key = (MAIL_LOCKS, "id") if name in MAILS else (LIFE_LOCKS, "order_id")
+    parameters: dict[str, Any] = {
+        "step": name,
+        "after": None if name in MAILS else after,
+        "mails": MAIL_NAMES,
+        "offset": clock.offset,
+        "space": space,
+    }
     while True:
-        parameters: dict[str, Any] = {"step": name, "offset": clock.offset, "space": space}
         with connection.cursor() as cursor:
             cursor.execute(TAKE_UP.format(key=key), parameters)
             found = cursor.fetchone()
         if found is None:
             yield None
             return
-        work_id, number, due_at, attempts, crashes, started_at = found
+        work_id, number = found
         try:
-            if attempts is not None:
-                work = Work(pk=work_id, order_id=number, step=name)
-                work.due_at, work.attempts, work.crashes, work.started_at = due_at, attempts, crashes, started_at
-                yield Lease(work)
+            # Locked, it is looked at afresh: another worker may have done it between our look and our lock.
+            if lease := find(work_id):
+                yield lease
                 return
         finally:
             # Where the session itself is gone, so is the lock.
@@ -209,43 +237,58 @@ def taken_up(name: Step) -> Iterator[Lease | None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [space, key_held])
 
 
+def find(work_id: int) -> Lease | None:
+    """The row that was locked, with its order, if it still is there and due. One that is late is marked."""
+    now = clock.expression()
+    due = Work.objects.filter(pk=work_id, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
+    work = due.select_related("order__drop", "order__payment").first()
+    if work is None:
+        return None
+    work.order.now = work.now
+    work.attempts += 1
+    if work.started_at:
+        work.crashes += 1
+    if work.started_at or work.now > work.due_at + LATE:
+        work.started_at = work.now
+        work.save(update_fields=["crashes", "started_at"])
+    return Lease(work, work.order, connection.connection)
+
+
 def perform(lease: Lease, turn_round: TurnRound) -> None:
-    """Begin the step, do it, and deal with what went wrong."""
-    order = begin(lease)
-    if order is None:
+    """Do the step, and deal with what went wrong."""
+    if not begin(lease):
         return
     with structlog.contextvars.bound_contextvars(
-        order=order.number, step=lease.step.value, attempt=lease.work.attempts
+        order=lease.order.number, step=lease.step.value, attempt=lease.work.attempts
     ):
         try:
-            lease.rule.do(order, lease)
+            lease.rule.do(lease.order, lease)
         except Overtaken:
             log.info("step overtaken")
             lease.drop()
         except LeaseLost:
             log.warning("lease lost")
         except StepFailed as error:
-            fail(lease, order, error, turn_round)
+            fail(lease, error, turn_round)
         except Exception as error:
             # A defect of ours. The order keeps its state and its row, staff see the step fail, and it is tried again.
             log.exception("step broke")
-            lease.put_back(f"{type(error).__name__}", now=clock.now())
+            lease.put_back(type(error).__name__)
         else:
             log.info("step done")
 
 
-def begin(lease: Lease) -> Order | None:
-    """The order as the step finds it, its undo registered before any outside effect. None: there is nothing to do."""
-    rule, work = lease.rule, lease.work
+def begin(lease: Lease) -> bool:
+    """Whether there is something to do. A row without its state is dropped, one that kills its workers is parked."""
+    work, rule = lease.work, lease.rule
     poison = work.crashes >= MOST_CRASHES
-    order = Order.objects.seen(work.order_id)
-    if order.state in rule.during and not poison and (rule.undo is None or rule.undo in order.undo):
-        return order  # nothing to write
-    with transaction.atomic():
-        order = Order.objects.lock(work.order_id)
+    registered = rule.undo is None or rule.undo in lease.order.undo
+    if lease.order.state in rule.during and registered and not poison:
+        return True
+    with lease.locked() as order:
         if order.state not in rule.during:
             work.delete()
-            return None
+            return False
         if poison:
             work.parked_at, work.started_at = order.now, None
             work.last_error = "Took its worker down each time; waits for staff."
@@ -253,36 +296,35 @@ def begin(lease: Lease) -> Order | None:
             order.record(
                 "step parked", actor=Actor.WORKER, cause=work.last_error, attempt=work.attempts, step=work.step
             )
-            return None
+            return False
         assert rule.undo
-        order.register(rule.undo)
+        order.register(rule.undo)  # an older release enqueued it
         order.commit()
-    return order
+    return True
 
 
-def fail(lease: Lease, order: Order, error: StepFailed, turn_round: TurnRound) -> None:
+def in_hand() -> set[tuple[int, int]]:
+    """What workers hold just now: (LIFE_LOCKS, order) or (MAIL_LOCKS, row)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT classid::int, objid::int FROM pg_locks JOIN pg_database ON database = pg_database.oid"
+            " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+        )
+        return set(cursor.fetchall())
+
+
+def fail(lease: Lease, error: StepFailed, turn_round: TurnRound) -> None:
     """A step that did not work: again later, or never again and the order is undone."""
-    rule, now = lease.rule, clock.now()
-    limit = rule.until(order) if rule.until else None
-    hopeless = isinstance(error, Permanent) or (limit is not None and now >= limit)
-    if rule.fails_as is None or not hopeless:
-        log.warning("step failed, will retry", cause=str(error))
-        lease.put_back(str(error) or type(error).__name__, now=now)
-        journal_retry(lease, str(error))
-        return
-    log.warning("step failed for good", cause=str(error))
+    rule, cause = lease.rule, str(error) or type(error).__name__
+    limit = rule.until(lease.order) if rule.until else None
+    hopeless = isinstance(error, Permanent) or (limit is not None and clock.now() >= limit)
     try:
-        with lease.recording(*rule.during) as locked:
-            turn_round(locked, rule.fails_as, actor=Actor.WORKER, what=f"{lease.step} failed", cause=str(error))
+        if rule.fails_as is None or not hopeless:
+            log.warning("step failed, will retry", cause=cause)
+            lease.put_back(cause)
+            return
+        log.warning("step failed for good", cause=cause)
+        with lease.recording(*rule.during) as order:
+            turn_round(order, rule.fails_as, actor=Actor.WORKER, what=f"{lease.step} failed", cause=cause)
     except (Overtaken, LeaseLost):
         log.info("step overtaken")
-
-
-def journal_retry(lease: Lease, cause: str) -> None:
-    """Each failed attempt stands in the journal: the first ten, then every tenth."""
-    attempt = lease.work.attempts
-    if attempt > 10 and attempt % 10:
-        return
-    with transaction.atomic():
-        order = Order.objects.lock(lease.work.order_id)
-        order.record("attempt failed", actor=Actor.WORKER, cause=cause, attempt=attempt, step=lease.step.value)

@@ -10,8 +10,10 @@ from django.db import connection
 
 from orders import audit as auditing
 from orders import clock
+from orders.engine import taken_up
 from orders.models import Callback, Drop, Mail, Order, Pair, SweepBeat, Work
 from orders.payments import payment_provider
+from orders.states import Step
 from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -169,8 +171,10 @@ def test_work_that_lies_about():
     SweepBeat.objects.create(at=clock.now())
     Work.objects.update(due_at=clock.now() - timedelta(minutes=1))
     assert "due and untouched" in violations()
-    Work.objects.update(started_at=clock.now() - timedelta(hours=1))
-    assert "held for longer" in violations()
+    with taken_up(Step.SCORE_RISK) as lease:
+        assert lease
+        Work.objects.update(started_at=clock.now() - timedelta(hours=1))
+        assert "score_risk is held for longer" in violations()
 
 
 def test_a_final_order_whose_customer_was_not_told():

@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import F
 
 from orders import engine, workflow
 from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due, taken_up
 from orders.errors import Permanent, Transient
 from orders.models import Order, Work
 from orders.states import Outcome, State, Step, Undo
-from tests.life import fresh, held_locks, later, open_drop, place, story
+from tests.life import fresh, held_locks, later, one_step, open_drop, place, story
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -130,7 +129,7 @@ def test_a_permanent_failure_turns_the_order_round(as_step):
 
     as_step(do, fails_as=Outcome.ERROR)
     order = place(open_drop())
-    run()
+    one_step(Step.SCORE_RISK)
     order = fresh(order)
     assert (order.state, order.outcome) == (State.COMPENSATING, Outcome.ERROR)
     assert set(order.work.values_list("step", flat=True)) == {Step.COMPENSATE, Step.SEND_PLACED}
@@ -192,11 +191,15 @@ def test_a_step_that_is_rung_while_it_runs_runs_once_more(as_step):
     assert not order.work.filter(step=Step.SCORE_RISK).exists()
 
 
-def test_a_worker_that_lost_its_lease_records_nothing(as_step):
+def test_a_worker_whose_session_ended_records_nothing(as_step):
+    """With the session went the lock: by now another worker may be at it."""
+    runs = []
+
     def do(order, lease):
-        if lease.work.attempts > 1:
+        runs.append(order.number)
+        if len(runs) > 1:
             return lease.drop()
-        Work.objects.filter(pk=lease.work.pk).update(attempts=F("attempts") + 1)  # another one took over
+        connection.close()
         with pytest.raises(LeaseLost), lease.recording(State.PROCESSING) as order:
             order.record("must not be", actor="worker")
         return None
@@ -205,6 +208,30 @@ def test_a_worker_that_lost_its_lease_records_nothing(as_step):
     order = place(open_drop())
     run()
     assert story(order) == ["claimed"]
+    assert len(runs) == 2
+
+
+def test_what_follows_for_the_same_order_needs_no_bell(as_step):
+    def do(order, lease):
+        with lease.recording(State.PROCESSING) as order:
+            enqueue(order, Step.OPEN_PAYMENT)
+
+    as_step(do)
+    order = place(open_drop())
+    assert run() == 2
+    assert fresh(order).state == State.AWAITING_PAYMENT
+
+
+def test_what_takes_longer_than_a_bell_may_rings_again(as_step, monkeypatch):
+    rung = []
+    monkeypatch.setattr(engine, "ring", rung.extend)
+    monkeypatch.setattr(engine, "BATCH_TIME", 0.0001)
+    as_step(lambda order, lease: lease.drop())
+    drop = open_drop()
+    place(drop)
+    place(drop)
+    assert run() == 1
+    assert rung == [Step.SCORE_RISK]
 
 
 def test_a_step_that_the_order_overtook_is_dropped(as_step):
@@ -215,13 +242,14 @@ def test_a_step_that_the_order_overtook_is_dropped(as_step):
 
     as_step(do)
     order = place(open_drop())
-    run()
+    one_step(Step.SCORE_RISK)
     assert story(order) == ["claimed", "cancelled"]
     assert not order.work.filter(step=Step.SCORE_RISK).exists()
 
 
 def test_a_step_that_takes_its_worker_down_each_time_is_parked_and_staff_can_retry_it(as_step):
     order = place(open_drop())
+    later(timedelta(seconds=6))  # so late that it is suspected
     for _ in range(MOST_CRASHES + 1):
         with taken_up(Step.SCORE_RISK) as lease:
             assert lease is not None

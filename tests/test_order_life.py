@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from orders import workflow
 from orders.audit import audit
-from orders.engine import begin, run_due, taken_up
+from orders.engine import begin, taken_up
 from orders.errors import AlreadyDecided, NotInReview, TooLate
 from orders.models import Mail, Order, Pair, Payment, Shipment
 from orders.payments.page import begin_payment, open_page
@@ -20,6 +20,7 @@ from tests.life import (
     fresh,
     held_locks,
     later,
+    one_step,
     open_drop,
     paid_order,
     pay,
@@ -202,7 +203,7 @@ def test_money_that_comes_after_the_end_is_returned_once(strangers):
     workflow.cancel_order(public_id=order.public_id)
     # The provider's page was paid before the cancel; its word reaches us only after the order ended.
     assert pay(order).status_code == 303
-    run_due(Step.COMPENSATE, workflow.undo_order)
+    one_step(Step.COMPENSATE)
     settle()
     assert_undone(order, Outcome.CANCELLED)
     assert Payment.objects.get(order=order).state == "voided"
@@ -226,7 +227,7 @@ def test_the_status_page_is_reachable_by_the_link(strangers):
 
 def test_a_queue_before_the_payment_page_does_not_shorten_the_time_to_pay():
     order = place(open_drop())
-    run_due(Step.SCORE_RISK, workflow.undo_order)
+    one_step(Step.SCORE_RISK)
     later(django_settings.PAYMENT_TIMEOUT + timedelta(minutes=1))  # the rush: the step waits for a free worker
     settle()
     order = fresh(order)
@@ -236,7 +237,7 @@ def test_a_queue_before_the_payment_page_does_not_shorten_the_time_to_pay():
 
 def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
     order = place(open_drop())
-    run_due(Step.SCORE_RISK, workflow.undo_order)
+    one_step(Step.SCORE_RISK)
     with taken_up(Step.OPEN_PAYMENT) as lease:
         begin(lease)  # and the process is gone
     workflow.cancel_order(public_id=order.public_id)
@@ -247,11 +248,11 @@ def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
 
 def test_a_page_whose_answer_was_lost_is_found_and_closed():
     order = place(open_drop())
-    run_due(Step.SCORE_RISK, workflow.undo_order)
+    one_step(Step.SCORE_RISK)
     with taken_up(Step.OPEN_PAYMENT) as lease:
-        begun = begin(lease)
-        begin_payment(begun)
-        session = open_page(begun)  # the provider made it, and the process is gone
+        assert begin(lease)
+        begin_payment(lease.order)
+        session = open_page(lease.order)  # the provider made it, and the process is gone
     workflow.cancel_order(public_id=order.public_id)
     settle()
     assert_undone(order, Outcome.CANCELLED)

@@ -29,13 +29,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
         Every transition begins here, and the order's row is always the first lock taken.
         """
-        order = self.select_for_update().annotate(now=clock.expression()).get(number=number)
+        rows = self.select_related("drop", "payment").select_for_update(of=("self",))
+        order = rows.annotate(now=clock.expression()).get(number=number)
         order.as_locked = order.changeable()
         return order
-
-    def seen(self, number: int) -> "Order":
-        """The order as it is now, unlocked, with what most steps read of it; `order.now` is the database's time."""
-        return self.select_related("drop", "payment").annotate(now=clock.expression()).get(number=number)
 
     def live(self) -> "OrderQuerySet":
         """Orders that hold their customer's one place in the drop."""

@@ -19,9 +19,9 @@ class Work(models.Model):
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="work")
     step = models.CharField(max_length=20, choices=Step.choices)
     due_at = models.DateTimeField()
-    attempts = models.PositiveIntegerField(default=0, help_text="Begun runs; names the holder of the lease.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Runs that failed.")
     crashes = models.PositiveIntegerField(default=0, help_text="Runs that never came back.")
-    started_at = models.DateTimeField(null=True, help_text="Set while a worker runs the step.")
+    started_at = models.DateTimeField(null=True, help_text="Set while a worker runs a step that was late.")
     parked_at = models.DateTimeField(
         null=True, help_text="Given up until staff retry it: it crashed its worker each time."
     )

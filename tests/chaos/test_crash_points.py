@@ -11,9 +11,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from orders import clock, workflow
+from orders import clock
 from orders.audit import audit
-from orders.engine import run_due
 from orders.models import Order
 from orders.payments import payment_provider
 from orders.payments.paylab.models import Session
@@ -21,7 +20,19 @@ from orders.shipping.parcellab.models import Parcel
 from orders.states import FINAL, Outcome, State, Step
 from orders.sweep import sweep
 from tests.chaos.dying_worker import DEAD
-from tests.life import approve, deliver_webhooks, fresh, later, open_drop, paid_order, pay, place, reject, settle
+from tests.life import (
+    approve,
+    deliver_webhooks,
+    fresh,
+    later,
+    one_step,
+    open_drop,
+    paid_order,
+    pay,
+    place,
+    reject,
+    settle,
+)
 
 pytestmark = [pytest.mark.usefixtures("strangers"), pytest.mark.chaos]
 
@@ -30,7 +41,7 @@ REFUSED = "REFUSE"  # a postcode that the carrier takes no parcel to
 
 def claimed() -> Order:
     order = place(open_drop())
-    run_due(Step.SCORE_RISK, workflow.undo_order)
+    one_step(Step.SCORE_RISK)
     return order
 
 
@@ -59,13 +70,13 @@ def approved() -> Order:
 def captured(postcode: str = "12345") -> Order:
     order = paid_order(open_drop(), postcode=postcode)
     approve(order)
-    run_due(Step.CAPTURE_PAYMENT, workflow.undo_order)
+    one_step(Step.CAPTURE_PAYMENT)
     return order
 
 
 def to_refund() -> Order:
     order = captured(REFUSED)
-    run_due(Step.SHIP, workflow.undo_order)
+    one_step(Step.SHIP)
     return order
 
 

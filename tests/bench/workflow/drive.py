@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import django
@@ -82,7 +81,7 @@ def main(orders: int, in_flight: int) -> None:
     django.setup()
     from tests.life import open_drop
 
-    drop = open_drop({"9": orders}, closes_at=django.utils.timezone.now() + timedelta(days=2))
+    drop = open_drop({"9": orders})
     people = People()
     with ThreadPoolExecutor(in_flight) as customers:
         begun = time.perf_counter()

@@ -51,4 +51,4 @@ class Instant(AppConfig):
         from orders.payments import stripe
 
         provider = InstantProvider()
-        stripe.StripeProvider = lambda: provider  # type: ignore[assignment, misc]
+        stripe.StripeProvider = lambda: provider  # type: ignore[assignment, misc, return-value]

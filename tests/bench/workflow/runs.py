@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import psycopg
 
@@ -27,12 +28,12 @@ def one(shop: Shop) -> Run:
     told = drive(shop, ORDERS, IN_FLIGHT)
     time.sleep(2)  # the last mails; idle sessions report their counts
     after, driver = Reading.of(shop), cpu_of_children() - driver
-    alone = [1000 * each for each in drive(shop, ALONE, 1)["took"]]
-    crowd = [1000 * each for each in told["took"]]
+    alone = [1000 * each for each in drive(shop, ALONE, 1).took]
+    crowd = [1000 * each for each in told.took]
     cpu = {name: after.cpu[name] - before.cpu.get(name, 0) for name in after.cpu} | {"driver": driver}
     shops = sum(cpu.values())
     return {
-        "orders/s": ORDERS / told["seconds"],
+        "orders/s": ORDERS / told.seconds,
         "p50 ms, 32 in flight": percentile(crowd, 0.5),
         "p99 ms, 32 in flight": percentile(crowd, 0.99),
         "p50 ms, alone": percentile(alone, 0.5),
@@ -43,11 +44,19 @@ def one(shop: Shop) -> Run:
         "messages/order": (after.messages - before.messages) / ORDERS,
         "CPU ms/order": 1000 * shops / ORDERS,
         **{f"CPU ms/order, {name}": 1000 * seconds / ORDERS for name, seconds in sorted(cpu.items())},
-        "cores used by others": (after.machine - before.machine - shops) / (told["seconds"] + 2),
+        "cores used by others": (after.machine - before.machine - shops) / (told.seconds + 2),
     }
 
 
-def drive(shop: Shop, orders: int, in_flight: int) -> dict[str, list[float] | float]:
+@dataclass(frozen=True)
+class Driven:
+    """Seconds: of each order, and of all."""
+
+    took: list[float]
+    seconds: float
+
+
+def drive(shop: Shop, orders: int, in_flight: int) -> Driven:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.workflow.drive", str(orders), str(in_flight)],
         cwd=stack.ROOT,
@@ -55,8 +64,7 @@ def drive(shop: Shop, orders: int, in_flight: int) -> dict[str, list[float] | fl
         stdout=subprocess.PIPE,
         check=True,
     )
-    told: dict[str, list[float] | float] = json.loads(done.stdout)
-    return told
+    return Driven(**json.loads(done.stdout))
 
 
 def cpu_of_children() -> float:
