@@ -88,9 +88,9 @@ GUARDS = [
     ),
     Guard(
         "an undo is registered before its effect begins",
-        "orders/engine.py",
-        "    assert rule.undo\n        order.register(rule.undo)\n",
-        "    pass\n",
+        "orders/models/order.py",
+        "            self.undo.append(undo)\n",
+        "            pass\n",
     ),
     Guard(
         "one step of an order at a time",
