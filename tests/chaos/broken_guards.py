@@ -37,8 +37,8 @@ GUARDS = [
     Guard(
         "the order's row is locked",
         "orders/models/order.py",
-        "self.select_for_update().annotate",
-        "self.annotate",
+        '.select_for_update(of=("self",))',
+        "",
     ),
     Guard(
         "the page is closed before the pair is released",
