@@ -50,7 +50,6 @@ from orders.states import (
     State,
     Step,
     Undo,
-    Wait,
 )
 
 LINK_MAIL_PAUSE = timedelta(hours=1)
@@ -120,7 +119,7 @@ def place_order(
 @step(Step.SCORE_RISK, during=(State.PROCESSING,))
 def score_risk(order: Order, lease: Lease) -> None:
     """Say how likely the order is a reseller's, and look again at the orders it turns out to be linked with."""
-    now = clock.now()
+    now = order.now
     score = score_order(order, now)
     with lease.recording(State.PROCESSING) as order:
         order.take_score(score)
@@ -169,9 +168,8 @@ def check_payment(order: Order, lease: Lease) -> None:
     At the deadline the page is closed first. Where that fails because somebody paid in time, the payment wins; where
     the provider does not answer, nothing is released and we ask again.
     """
-    now = clock.now()
     callback = order.open_callback()
-    if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= now:
+    if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= order.now:
         snapshot = close_page(order)
     else:
         snapshot = payment_provider().fetch(order.payment.session_ref)
@@ -199,7 +197,7 @@ def check_payment(order: Order, lease: Lease) -> None:
 def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:
     """What a look at the provider means for an order that waits for its payment."""
     if snapshot.state == PaymentState.AUTHORISED and snapshot.amount == order.payment.amount:
-        order.close_callback(Wait.PAYMENT, Resolution.SUCCESS)
+        order.close_callback(Resolution.SUCCESS)
         order.await_approval(deadline=order.now + settings.APPROVAL_TIMEOUT)
         order.record("payment authorised", actor=Actor.PROVIDER, amount=snapshot.amount)
         enqueue(order, Step.SEND_AUTHORISED)
@@ -227,7 +225,7 @@ def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:
 def approve_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
     """A reviewer says yes. Raises TooLate, AlreadyDecided, NotInReview."""
     order = order_in_review(number)
-    order.close_callback(Wait.APPROVAL, Resolution.SUCCESS)
+    order.close_callback(Resolution.SUCCESS)
     order.approve()
     order.record("approved", actor=Actor.REVIEWER, who=reviewer, cause=reason, note=note)
     enqueue(order, Step.CAPTURE_PAYMENT)
@@ -340,9 +338,8 @@ def undo_order(
     order: Order, outcome: Outcome, *, actor: Actor, what: str, cause: str, who: str = "", **data: Any
 ) -> None:
     """Turn a locked order round: what it waited for is over, and the compensations begin."""
-    if callback := order.open_callback():
-        timed_out = outcome in (Outcome.PAYMENT_TIMEOUT, Outcome.APPROVAL_TIMEOUT)
-        callback.resolve(Resolution.TIMEOUT if timed_out else Resolution.FAILURE, at=order.now)
+    timed_out = outcome in (Outcome.PAYMENT_TIMEOUT, Outcome.APPROVAL_TIMEOUT)
+    order.close_callback(Resolution.TIMEOUT if timed_out else Resolution.FAILURE)
     order.begin_compensation(outcome)
     order.record(what, actor=actor, who=who, cause=cause, **data)
     enqueue(order, Step.COMPENSATE)

@@ -13,7 +13,7 @@ from fulfillment.groups import FULFILLMENT
 from orders.models import Drop, Order, Payment
 from orders.payments.provider import PaymentState
 from orders.risk.score import level_of
-from orders.states import Actor, Resolution, Wait
+from orders.states import Actor, Resolution
 from tests.life import a_claim, place
 
 REASONS = [
@@ -31,7 +31,7 @@ def in_review(drop: Drop, *, score: int = 70, time: timedelta | None = None, **c
         order.score, order.level = score, level_of(score)
         order.reasons, order.features = REASONS, {"ip_sale": 12.0, "phone_sale": 3.0, "email_entropy": None}
         order.await_payment(deadline=order.now + settings.PAYMENT_TIMEOUT)
-        order.close_callback(Wait.PAYMENT, Resolution.SUCCESS)
+        order.close_callback(Resolution.SUCCESS)
         order.await_approval(deadline=order.now + (time or settings.APPROVAL_TIMEOUT))
         order.record("payment authorised", actor=Actor.PROVIDER, amount=drop.price)
         order.commit()

@@ -51,9 +51,3 @@ class Callback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of order {self.order_id}"
-
-    def resolve(self, resolution: Resolution, *, at: datetime) -> None:
-        """Close it. The caller holds the order's lock, so nobody else can be closing it."""
-        self.resolution = resolution
-        self.resolved_at = at
-        self.save(update_fields=["resolution", "resolved_at"])

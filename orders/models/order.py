@@ -162,9 +162,9 @@ class Order(models.Model):
         """What the order waits for now; the schema allows at most one."""
         return self.callbacks.filter(resolved_at__isnull=True).first()
 
-    def close_callback(self, kind: Wait, resolution: Resolution) -> None:
-        """What the order waited for has come. The schema and the order's lock see to it that this happens once."""
-        self.callbacks.get(kind=kind, resolved_at__isnull=True).resolve(resolution, at=self.now)
+    def close_callback(self, resolution: Resolution) -> None:
+        """What the order waits for, if anything, is over. It happens once: whoever closes it holds the order's lock."""
+        self.callbacks.open().update(resolution=resolution, resolved_at=self.now)
 
     def payment_may_still_come(self) -> bool:
         """Is there a page that the provider has not yet called closed?"""

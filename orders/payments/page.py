@@ -10,14 +10,14 @@ from orders.payments.provider import PaymentSnapshot, Session
 
 def begin_payment(order: Order) -> None:
     """Fix the words of the request before the first try, so that each further try is the same request."""
-    Payment.objects.get_or_create(
+    if hasattr(order, "payment"):
+        return
+    Payment.objects.create(
         order=order,
-        defaults={
-            "amount": order.drop.price,
-            "currency": order.drop.currency,
-            "expires_at": order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
-            "updated_at": order.now,
-        },
+        amount=order.drop.price,
+        currency=order.drop.currency,
+        expires_at=order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
+        updated_at=order.now,
     )
 
 

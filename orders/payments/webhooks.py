@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from orders import clock
 from orders.engine import enqueue
-from orders.models import EventsRead, Order, Payment, WebhookEvent, WebhookRefusals
+from orders.models import EventsRead, Order, WebhookEvent, WebhookRefusals
 from orders.payments import payment_provider
 from orders.payments.provider import BadSignature, ProviderEvent
 from orders.states import Actor, State, Step
@@ -66,7 +66,7 @@ def note(event: ProviderEvent, body: str) -> bool:
         "type": event.type,
         "ref": event.ref,
         "created_at": event.created,
-        "received_at": clock.now(),
+        "received_at": order.now if order else clock.now(),
         "order": order,
         "body": body,
     }
@@ -96,8 +96,7 @@ def lock_order(number: int | None) -> Order | None:
 def look_at(order: Order) -> bool:
     """A worker shall ask the provider about a locked order, where no step of its own is about to."""
     step = ASK.get(State(order.state))
-    payment = Payment.objects.filter(order=order).first()
-    if step is None or payment is None or not payment.session_ref:
+    if step is None or not hasattr(order, "payment") or not order.payment.session_ref:
         return False
     enqueue(order, step)
     return True
