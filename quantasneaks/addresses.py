@@ -13,7 +13,7 @@ def client_address(request: HttpRequest) -> str:
     """
     hop = plain(request.META.get("REMOTE_ADDR", ""))
     hops = [plain(part) for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    while hops and hop in settings.TRUSTED_PROXIES:
+    while hops and any(ipaddress.ip_address(hop) in proxies for proxies in settings.TRUSTED_PROXIES):
         hop = hops.pop()
     return hop
 

@@ -6,6 +6,7 @@ Times are timedelta unless the name says otherwise, money is integer minor units
 import hashlib
 import hmac
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def refuse(setting: str, why: str) -> None:
 
 
 SECRET_KEY = secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # older ones whose log-ins still count
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEMO else [])
 
 # --- addresses ------------------------------------------------------------------------------------
@@ -72,7 +74,10 @@ APPROVAL_TIMEOUT = seconds("QS_APPROVAL_TIMEOUT", 86400)  # to decide, from ente
 SWEEP_INTERVAL = seconds("QS_SWEEP_INTERVAL", 1)  # how often beat looks for due deadlines and unsent work
 WORKERS = env.int("QS_WORKERS", 2)  # worker processes
 CLAIM_RATE = env.int("QS_CLAIM_RATE", 60)  # claims a minute per client address; 0 turns it off
-TRUSTED_PROXIES = env.list("QS_TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
+try:  # addresses or networks
+    TRUSTED_PROXIES = [ip_network(text) for text in env.list("QS_TRUSTED_PROXIES", default=["127.0.0.1", "::1"])]
+except ValueError as error:
+    raise ImproperlyConfigured(f"QS_TRUSTED_PROXIES: {error}") from error
 METRICS_TOKEN = env.str("QS_METRICS_TOKEN", "")  # empty: /metrics answers loopback only
 STAFF_PASSWORD = secret("QS_STAFF_PASSWORD")  # of the demo log-ins, and of Flower in either mode
 
@@ -85,14 +90,14 @@ PAYLAB_API_KEY = secret("PAYLAB_API_KEY", prefix="sk_test_paylab_") if PAYLAB el
 PAYLAB_WEBHOOK_SECRET = secret("PAYLAB_WEBHOOK_SECRET", prefix="whsec_") if PAYLAB else ""
 # The adapter knows only these; several webhook secrets (separated by commas) allow a rotation.
 PAYMENT_API_KEY = PAYLAB_API_KEY if PAYLAB else env.str("STRIPE_API_KEY", "")
-PAYMENT_API_BASE = f"{INTERNAL_URL}/paylab" if PAYLAB else env.str("STRIPE_API_BASE", "https://api.stripe.com")
+PAYMENT_API_BASE = f"{INTERNAL_URL}/paylab" if PAYLAB else env.str("STRIPE_API_BASE", "") or "https://api.stripe.com"
 PAYMENT_WEBHOOK_SECRETS = [PAYLAB_WEBHOOK_SECRET] if PAYLAB else env.list("STRIPE_WEBHOOK_SECRET", default=[])
 # Stripe wants a page to stay open for at least 30 minutes; PayLab takes any time. We close it at the deadline.
 PAYMENT_PAGE_MINIMUM = timedelta(0) if PAYLAB else timedelta(minutes=31)
 
 # --- parcels --------------------------------------------------------------------------------------
 # An HTTP carrier (the demo's ParcelLab or your gateway to a real one); empty: staff write the label by hand.
-CARRIER_API_BASE = env.str("CARRIER_API_BASE", f"{INTERNAL_URL}/parcellab" if DEMO else "").rstrip("/")
+CARRIER_API_BASE = (env.str("CARRIER_API_BASE", "") or (f"{INTERNAL_URL}/parcellab" if DEMO else "")).rstrip("/")
 CARRIER_API_KEY = secret("CARRIER_API_KEY", prefix="pl_")
 PARCELLAB = f"{INTERNAL_URL}/parcellab" == CARRIER_API_BASE
 
@@ -108,13 +113,17 @@ if not DEMO:
         refuse("STRIPE_API_KEY", "the provider's key is missing")
     if not PAYMENT_WEBHOOK_SECRETS:
         refuse("STRIPE_WEBHOOK_SECRET", "the provider's signing secret is missing")
+    if not env.str("EMAIL_URL", ""):
+        refuse("EMAIL_URL", "name the mail server; file:///<folder> writes mails to files")
     if DEBUG:
         refuse("DEBUG", "must be off")
 
+# What must outlive a change of SECRET_KEY is made from this: payments and hashed signals of open orders refer to it.
+SHOP_KEY = env.str("QS_SHOP_KEY", "") or SECRET_KEY
 # Tells this shop's payments from a stranger's on the same account.
-SHOP_ID = hmac.new(SECRET_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
+SHOP_ID = hmac.new(SHOP_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
 # Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
-RISK_PEPPER = hmac.new(SECRET_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
+RISK_PEPPER = hmac.new(SHOP_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
 
 # --- Django ---------------------------------------------------------------------------------------
 INSTALLED_APPS = [

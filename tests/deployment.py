@@ -10,6 +10,7 @@ PRODUCTION = {
     "PAYMENT_PROVIDER": "stripe",
     "STRIPE_API_KEY": "sk_test_none",
     "STRIPE_WEBHOOK_SECRET": "whsec_none",
+    "EMAIL_URL": "smtp+tls://shop:password@mail.example:587",
     "QS_STAFF_PASSWORD": "not used here",
 }
 

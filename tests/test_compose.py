@@ -37,6 +37,11 @@ DEMO = {
 }
 
 
+def test_what_env_example_names_reaches_the_shop_and_the_other_way_round():
+    named = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named == set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
+
+
 def resolved(text: Any, given: dict[str, str]) -> str:
     """What compose makes of ${NAME:-default} and ${NAME:?message}."""
 
