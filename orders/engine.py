@@ -141,7 +141,7 @@ class Lease:
         mine = Work.objects.filter(pk=self.work.pk)
         deleted, _ = mine.filter(due_at=self.work.due_at).delete()
         if not deleted:
-            mine.update(started_at=None, crashes=0)
+            mine.update(started_at=None, crashes=0, attempts=0)
 
     def drop(self) -> None:
         """Forget a step that its order no longer needs."""
@@ -256,26 +256,32 @@ def find(work_id: int) -> Lease | None:
 
 def perform(lease: Lease, turn_round: TurnRound) -> None:
     """Do the step, and deal with what went wrong."""
-    if not begin(lease):
-        return
     with structlog.contextvars.bound_contextvars(
         order=lease.order.number, step=lease.step.value, attempt=lease.work.attempts
     ):
         try:
-            lease.rule.do(lease.order, lease)
-        except Overtaken:
-            log.info("step overtaken")
-            lease.drop()
+            if begin(lease):
+                attempt(lease, turn_round)
         except LeaseLost:
             log.warning("lease lost")
-        except StepFailed as error:
-            fail(lease, error, turn_round)
-        except Exception as error:
-            # A defect of ours. The order keeps its state and its row, staff see the step fail, and it is tried again.
-            log.exception("step broke")
-            lease.put_back(type(error).__name__)
-        else:
-            log.info("step done")
+
+
+def attempt(lease: Lease, turn_round: TurnRound) -> None:
+    try:
+        lease.rule.do(lease.order, lease)
+    except Overtaken:
+        log.info("step overtaken")
+        lease.drop()
+    except LeaseLost:
+        raise
+    except StepFailed as error:
+        fail(lease, error, turn_round)
+    except Exception as error:
+        # A defect of ours. The order keeps its state and its row, staff see the step fail, and it is tried again.
+        log.exception("step broke")
+        lease.put_back(type(error).__name__)
+    else:
+        log.info("step done")
 
 
 def begin(lease: Lease) -> bool:
@@ -318,13 +324,10 @@ def fail(lease: Lease, error: StepFailed, turn_round: TurnRound) -> None:
     rule, cause = lease.rule, str(error) or type(error).__name__
     limit = rule.until(lease.order) if rule.until else None
     hopeless = isinstance(error, Permanent) or (limit is not None and clock.now() >= limit)
-    try:
-        if rule.fails_as is None or not hopeless:
-            log.warning("step failed, will retry", cause=cause)
-            lease.put_back(cause)
-            return
-        log.warning("step failed for good", cause=cause)
-        with lease.recording(*rule.during) as order:
-            turn_round(order, rule.fails_as, actor=Actor.WORKER, what=f"{lease.step} failed", cause=cause)
-    except (Overtaken, LeaseLost):
-        log.info("step overtaken")
+    if rule.fails_as is None or not hopeless:
+        log.warning("step failed, will retry", cause=cause)
+        lease.put_back(cause)
+        return
+    log.warning("step failed for good", cause=cause)
+    with suppress(Overtaken), lease.recording(*rule.during) as order:
+        turn_round(order, rule.fails_as, actor=Actor.WORKER, what=f"{lease.step} failed", cause=cause)
