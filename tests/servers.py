@@ -17,12 +17,18 @@ import pytest
 
 from quantasneaks import embedded
 from quantasneaks.paths import DataDir
+from quantasneaks.running.processes import stop_with_parent
 
 
 def start(data: DataDir) -> list[subprocess.Popen[bytes]]:
     """Both servers, answering. They end with this process."""
     embedded.prepare(data)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    quiet = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "start_new_session": True,
+        "preexec_fn": stop_with_parent,  # also when this process is killed
+    }
     servers = [
         subprocess.Popen(embedded.postgres_command(data), cwd="/", **quiet, **embedded.postgres_user()),  # type: ignore[call-overload]
         subprocess.Popen(embedded.valkey_command(data), **quiet),  # type: ignore[call-overload]
