@@ -29,19 +29,20 @@ NAMED = [
 
 def main() -> int:
     cores = os.cpu_count() or 1
+    hands = 2 * cores  # each waits a good part of its time, for answers that do not come
     print(f"{SCHEDULES} schedules on {cores} cores, seed {SEED}", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="qs-chaos-") as folder:
-        reports = [Path(folder, f"{core}.json") for core in range(cores)]
+        reports = [Path(folder, f"{hand}.json") for hand in range(hands)]
         runs = [
             subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-q", "--show-capture=no", f"--hypothesis-seed={SEED + core}", TEST],
+                [sys.executable, "-m", "pytest", "-q", "--show-capture=no", f"--hypothesis-seed={SEED + hand}", TEST],
                 env=os.environ
-                | {"QS_SCHEDULES": str(-(-SCHEDULES // cores)), "QS_SCHEDULES_REPORT": str(reports[core])},
+                | {"QS_SCHEDULES": str(-(-SCHEDULES // hands)), "QS_SCHEDULES_REPORT": str(reports[hand])},
             )
-            for core in range(cores)
+            for hand in range(hands)
         ]
-        broken = [run.wait() for run in runs] != [0] * cores
+        broken = [run.wait() for run in runs] != [0] * hands
         told = [json.loads(report.read_text()) for report in reports if report.exists()]
     met: Counter[tuple[str, str]] = Counter()
     for report in told:
