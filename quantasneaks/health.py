@@ -48,7 +48,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text, for this machine or whoever shows the token."""
-    from quantasneaks.metrics import exposition  # reads the models, which this module must load without
+    from orders.metrics import exposition  # reads the models, which this module must load without
 
     if not may_see_metrics(request):
         return HttpResponse("metrics are for loopback or a bearer token\n", status=403, content_type="text/plain")

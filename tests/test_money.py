@@ -13,13 +13,13 @@ from stripe import WebhookSignature
 from fulfillment.reviews import in_review
 from orders import clock, tasks, workflow
 from orders.audit import audit
+from orders.metrics import exposition
 from orders.models import EventsRead, Order, Pair, Payment, Reconciliation, WebhookEvent, WebhookRefusals, Work
 from orders.payments import payment_provider, stripe, webhooks
 from orders.payments.paylab import faults
 from orders.payments.paylab.models import Fault, FaultKind
 from orders.payments.provider import LedgerEntry, PaymentState
 from orders.states import Outcome, PairState, State, Step
-from quantasneaks.metrics import exposition
 from tests.life import approve, fresh, hang_up, later, open_drop, paid_order, pay, place, reject, settle, story
 
 pytestmark = pytest.mark.usefixtures("strangers")
