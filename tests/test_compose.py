@@ -72,7 +72,8 @@ def environment(service: str, folder: Path) -> dict[str, str]:
 
 def command(service: str) -> list[str]:
     written = COMPOSE["services"][service]["command"]
-    return shlex.split(written) if isinstance(written, str) else written
+    parts = shlex.split(written) if isinstance(written, str) else written
+    return [resolved(part, DEMO) for part in parts]
 
 
 @contextmanager
