@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+import resource
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -184,6 +185,26 @@ def test_a_file_is_a_whole_message_as_it_travels(folder: Path) -> None:
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert [path.name for path in folder.iterdir()] == ["1-x.eml"]
     assert (folder / "1-x.eml").stat().st_mode & 0o077 == 0
+
+
+def test_a_mail_that_is_there_is_not_delivered_again(folder: Path) -> None:
+    """A worker that dies between sending and recording sends again; the reader sees one mail, the first."""
+    for body in ("first", "second"):
+        get_connection().send_messages([EmailMultiAlternatives("s", body, headers={"Message-ID": "<1-x@shop>"})])
+    assert b"first" in (folder / "1-x.eml").read_bytes()
+    assert [path.name for path in folder.iterdir()] == ["1-x.eml"]
+
+
+def test_a_full_disk_leaves_no_half_mails(folder: Path) -> None:
+    """A limit on the size of files fails in the middle of writing, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            get_connection().send_messages([EmailMultiAlternatives("s", "b" * 200, to=["a@example.org"])])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_message_id_cannot_lead_out_of_the_folder(folder: Path) -> None:

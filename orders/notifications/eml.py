@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -29,8 +30,15 @@ def file_name(message_id: str) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """All of it or nothing: a reader never sees half a mail. Readable by its owner only, for it holds a guest link."""
+    """All of it or nothing, and once: a reader never sees half a mail, and one that is there stays as it is.
+
+    Readable by its owner only, for it holds a guest link.
+    """
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".draft")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(draft).replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        os.unlink(draft)

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.__main__ import NAMED, TEST
+from tests.chaos.schedules import NAMED, TEST
 
 ROOT = Path(__file__).parents[2]
 
