@@ -1,24 +1,46 @@
-"""The doorbell: a Celery message says that some step has work due. It carries nothing; the rows say what."""
+"""The doorbell: a Celery message says that there is work to do. It carries nothing; the rows say what.
 
+Whoever hears it does all that is due in its queue. So bells that nobody has heard yet are enough for what comes now:
+a busy worker needs none, and an outage piles up none.
+"""
+
+from collections import Counter
 from collections.abc import Iterable
 
 import structlog
 from celery import current_app
-from kombu.exceptions import OperationalError
+from django.conf import settings
+from kombu import Producer
+from kombu.exceptions import ChannelError, OperationalError
+from redis import RedisError
 
 from orders.states import Step
 
 log = structlog.get_logger("orders")
 
-STALE = 30  # seconds after which an unheard bell is worth nothing; the sweep rings again
-
 
 def ring(steps: Iterable[Step]) -> bool:
     """Ring once for each step named (a step named twice calls two workers). False: nobody can hear just now."""
+    unheard: Counter[str] = Counter()
     try:
-        for step in steps:
-            current_app.send_task(f"orders.{step}", expires=STALE)
-    except OperationalError as error:
+        with current_app.producer_pool.acquire(block=True) as producer:
+            for step in steps:
+                task = f"orders.{step}"
+                queue = current_app.amqp.router.route({}, task)["queue"].name
+                if queue not in unheard:
+                    unheard[queue] = count_unheard(producer, queue)
+                if unheard[queue] < settings.WORKERS:
+                    current_app.send_task(task, producer=producer)
+                    unheard[queue] += 1
+    except (OperationalError, RedisError) as error:
         log.warning("broker does not answer", error=type(error).__name__)
         return False
     return True
+
+
+def count_unheard(producer: Producer, queue: str) -> int:
+    """How many messages wait in a queue."""
+    try:
+        return int(producer.channel.queue_declare(queue, passive=True).message_count)
+    except ChannelError:  # Redis knows no empty queues
+        return 0

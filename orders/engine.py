@@ -9,7 +9,7 @@ that takes its workers down.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,24 +27,22 @@ from orders.states import MAILS, Actor, Outcome, State, Step, Undo
 log = structlog.get_logger("orders")
 
 LIFE_LOCKS, MAIL_LOCKS = 1, 2  # name spaces of the advisory locks
-MAIL_NAMES = [step.value for step in MAILS]
 BATCH_TIME = 1  # second that one bell may keep a worker; then another step gets its turn
 MOST_CRASHES = 5  # a step that took its worker down that often waits for staff
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(seconds=60)
 
 LATE = timedelta(seconds=5)  # after which a row that waited is suspected of having taken its worker down
 
-# Locks a free row for this session: first of the order that the last step was of, then of the step that was rung for.
-# The lock is tried row by row, oldest first, until one succeeds; MATERIALIZED keeps the planner from trying locks on
-# rows that it then drops.
+# Locks a free row for this session: first of the order that the last step was of, then the oldest of all. The lock is
+# tried row by row until one succeeds; MATERIALIZED keeps the planner from trying locks on rows that it then drops.
 TAKE_UP = """
 WITH due AS MATERIALIZED (
     (SELECT id, order_id FROM orders_work
-     WHERE order_id = %(after)s AND step <> ALL(%(mails)s) AND parked_at IS NULL
+     WHERE order_id = %(after)s AND step IN {steps} AND parked_at IS NULL
        AND due_at <= statement_timestamp() + %(offset)s)
     UNION ALL
     (SELECT id, order_id FROM orders_work
-     WHERE step = %(step)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
+     WHERE step IN {steps} AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
      ORDER BY due_at LIMIT 100)
 )
 SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
@@ -186,40 +184,35 @@ class TurnRound(Protocol):
     def __call__(self, order: Order, outcome: Outcome, *, actor: Actor, what: str, cause: str) -> None: ...
 
 
-def run_due(name: Step, turn_round: TurnRound) -> int:
-    """Do what is due of one step, and what follows for the same orders; one bell serves a whole batch.
+def run_due(steps: Sequence[Step], turn_round: TurnRound) -> int:
+    """Do what is due of these steps, mails or none; one bell serves all that is there.
 
     Returns how many were taken up. What is left when the time is over rings again.
     """
     begun, count, after = time.monotonic(), 0, None
     while time.monotonic() - begun < BATCH_TIME:
-        with taken_up(name, after=after) as lease:
+        with taken_up(steps, after=after) as lease:
             if lease is None:
                 return count
             count += 1
             after = lease.work.order_id
             perform(lease, turn_round)
-    ring([name])
+    ring(steps[:1])
     return count
 
 
 @contextmanager
-def taken_up(name: Step, *, after: int | None = None) -> Iterator[Lease | None]:
-    """Hold the next due row of the order `after` or else of a step; or None. The lock is held until the block ends.
+def taken_up(steps: Sequence[Step], *, after: int | None = None) -> Iterator[Lease | None]:
+    """Hold the next due row of these steps, that of the order `after` first; or None. It is held until the block ends.
 
     An order's bell may have been in vain while we held its lock, so its own rows are looked for once we have let go.
     """
-    space, key = (MAIL_LOCKS, "id") if name in MAILS else (LIFE_LOCKS, "order_id")
-    parameters: dict[str, Any] = {
-        "step": name,
-        "after": None if name in MAILS else after,
-        "mails": MAIL_NAMES,
-        "offset": clock.offset,
-        "space": space,
-    }
+    space, key = (MAIL_LOCKS, "id") if steps[0] in MAILS else (LIFE_LOCKS, "order_id")
+    # In the statement itself, for the planner to see that a partial index has them all.
+    query = TAKE_UP.format(key=key, steps="({})".format(", ".join(f"'{step}'" for step in steps)))
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(TAKE_UP.format(key=key), parameters)
+            cursor.execute(query, {"after": after, "offset": clock.offset, "space": space})
             found = cursor.fetchone()
         if found is None:
             yield None
@@ -233,7 +226,7 @@ def taken_up(name: Step, *, after: int | None = None) -> Iterator[Lease | None]:
         finally:
             # Where the session itself is gone, so is the lock.
             with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
-                key_held = work_id if name in MAILS else number
+                key_held = work_id if space == MAIL_LOCKS else number
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [space, key_held])
 
 

@@ -71,6 +71,7 @@ MAILS = (
     Step.SEND_LATE_MONEY,
     Step.SEND_LINK,
 )
+LIFE = tuple(step for step in Step if step not in MAILS)  # what moves an order; one at a time for each
 
 
 class Undo(TextChoices):

@@ -1,4 +1,4 @@
-"""Celery's doors to the order's life. A task is named after its step, takes no argument and finds its work itself."""
+"""Celery's doors to the order's life. A task is named after the step that rang, takes no argument and finds its work."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,17 +12,18 @@ from orders.engine import run_due
 from orders.errors import StepFailed
 from orders.payments import webhooks
 from orders.risk import limit, signals
-from orders.states import Step
+from orders.states import LIFE, MAILS, Step
 from orders.sweep import sweep as look_for_due_work
 from orders.workflow import undo_order
 
 
 def task_for(step: Step) -> Callable[[], int]:
-    """The task that answers the bell of one step."""
+    """The task that answers the bell of one step, and of all that its queue has due."""
+    steps = MAILS if step in MAILS else LIFE
 
     @shared_task(name=f"orders.{step}")
     def answer() -> int:
-        return run_due(step, undo_order)
+        return run_due(steps, undo_order)
 
     return answer  # type: ignore[no-any-return]
 

@@ -241,15 +241,13 @@ CELERY_CELERY_DB_REUSE_MAX = 1_000_000  # keep the connection between tasks
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Seconds. What piles up while no worker is there is bounded; a worker's clock may be wrong by minutes.
+BEAT_OPTIONS = {"expires": 3600.0}
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "orders.sweep",
-        "schedule": SWEEP_INTERVAL,
-        "options": {"expires": 5.0},  # seconds; ticks that piled up while Redis was away are dropped
-    },
-    "read_events": {"task": "orders.read_events", "schedule": timedelta(seconds=30), "options": {"expires": 20.0}},
-    "reconcile": {"task": "orders.reconcile", "schedule": timedelta(days=1), "options": {"expires": 3600.0}},
-    "purge": {"task": "orders.purge", "schedule": timedelta(hours=1), "options": {"expires": 600.0}},
+    "sweep": {"task": "orders.sweep", "schedule": SWEEP_INTERVAL, "options": BEAT_OPTIONS},
+    "read_events": {"task": "orders.read_events", "schedule": timedelta(seconds=30), "options": BEAT_OPTIONS},
+    "reconcile": {"task": "orders.reconcile", "schedule": timedelta(days=1), "options": BEAT_OPTIONS},
+    "purge": {"task": "orders.purge", "schedule": timedelta(hours=1), "options": BEAT_OPTIONS},
 }
 
 # --- mail -----------------------------------------------------------------------------------------

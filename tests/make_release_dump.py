@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 def do(*steps: Step) -> None:
     for step in steps:
-        run_due(step, workflow.undo_order)
+        run_due([step], workflow.undo_order)
 
 
 @pytest.mark.usefixtures("strangers")

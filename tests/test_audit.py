@@ -171,7 +171,7 @@ def test_work_that_lies_about():
     SweepBeat.objects.create(at=clock.now())
     Work.objects.update(due_at=clock.now() - timedelta(minutes=1))
     assert "due and untouched" in violations()
-    with taken_up(Step.SCORE_RISK) as lease:
+    with taken_up([Step.SCORE_RISK]) as lease:
         assert lease
         Work.objects.update(started_at=clock.now() - timedelta(hours=1))
         assert "score_risk is held for longer" in violations()

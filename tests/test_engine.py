@@ -10,7 +10,7 @@ from orders import engine, workflow
 from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due, taken_up
 from orders.errors import Permanent, Transient
 from orders.models import Order, Work
-from orders.states import Outcome, State, Step, Undo
+from orders.states import LIFE, Outcome, State, Step, Undo
 from tests.life import fresh, held_locks, later, one_step, open_drop, place, story
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -28,7 +28,7 @@ def as_step(monkeypatch):
 
 
 def run() -> int:
-    return run_due(Step.SCORE_RISK, workflow.undo_order)
+    return run_due(LIFE, workflow.undo_order)
 
 
 def row(order: Order) -> Work:
@@ -57,11 +57,11 @@ def test_two_workers_never_hold_one_order():
     found = []
 
     def look():
-        with taken_up(Step.SCORE_RISK) as lease:
+        with taken_up([Step.SCORE_RISK]) as lease:
             found.append(lease)
         connection.close()
 
-    with taken_up(Step.SCORE_RISK) as mine:
+    with taken_up([Step.SCORE_RISK]) as mine:
         assert mine is not None
         assert mine.work.order_id == order.number
         other = threading.Thread(target=look)
@@ -76,11 +76,11 @@ def test_two_steps_of_one_order_never_run_beside_each_other(as_step):
     found = []
 
     def look():
-        with taken_up(Step.COMPENSATE) as lease:
+        with taken_up([Step.COMPENSATE]) as lease:
             found.append(lease)
         connection.close()
 
-    with taken_up(Step.SCORE_RISK):
+    with taken_up([Step.SCORE_RISK]):
         other = threading.Thread(target=look)
         other.start()
         other.join()
@@ -91,14 +91,14 @@ def test_the_lock_of_a_worker_that_dies_is_free_at_once():
     place(open_drop())
 
     def die():
-        with taken_up(Step.SCORE_RISK) as lease:
+        with taken_up([Step.SCORE_RISK]) as lease:
             begin(lease)
             connection.close()  # what the kernel does to a killed process's socket
 
     doomed = threading.Thread(target=die)
     doomed.start()
     doomed.join()
-    with taken_up(Step.SCORE_RISK) as lease:
+    with taken_up([Step.SCORE_RISK]) as lease:
         assert lease is not None
 
 
@@ -251,7 +251,7 @@ def test_a_step_that_takes_its_worker_down_each_time_is_parked_and_staff_can_ret
     order = place(open_drop())
     later(timedelta(seconds=6))  # so late that it is suspected
     for _ in range(MOST_CRASHES + 1):
-        with taken_up(Step.SCORE_RISK) as lease:
+        with taken_up([Step.SCORE_RISK]) as lease:
             assert lease is not None
             begin(lease)  # and the process is gone
     work = row(order)

@@ -238,7 +238,7 @@ def test_a_queue_before_the_payment_page_does_not_shorten_the_time_to_pay():
 def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
     order = place(open_drop())
     one_step(Step.SCORE_RISK)
-    with taken_up(Step.OPEN_PAYMENT) as lease:
+    with taken_up([Step.OPEN_PAYMENT]) as lease:
         begin(lease)  # and the process is gone
     workflow.cancel_order(public_id=order.public_id)
     settle()
@@ -249,7 +249,7 @@ def test_a_crash_before_the_provider_was_asked_leaves_nothing_to_return():
 def test_a_page_whose_answer_was_lost_is_found_and_closed():
     order = place(open_drop())
     one_step(Step.SCORE_RISK)
-    with taken_up(Step.OPEN_PAYMENT) as lease:
+    with taken_up([Step.OPEN_PAYMENT]) as lease:
         assert begin(lease)
         begin_payment(lease.order)
         session = open_page(lease.order)  # the provider made it, and the process is gone

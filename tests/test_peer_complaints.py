@@ -116,7 +116,7 @@ def test_peer_vendure_3508_the_last_item_is_sold_once(drop: Drop):
 def test_peer_vendure_4930_a_payment_is_settled_once_whoever_looks_at_the_same_time(unpaid: Order):
     pay(unpaid)
     deliver_webhooks()
-    at_once([lambda: run_due(Step.CHECK_PAYMENT, workflow.undo_order)] * 4)
+    at_once([lambda: run_due([Step.CHECK_PAYMENT], workflow.undo_order)] * 4)
     settle()
     assert story(unpaid).count("payment authorised") == 1
 
@@ -322,7 +322,7 @@ def test_peer_medusa_13301_webhook_and_deadline_at_once_are_one_answer(unpaid: O
     pay(unpaid)
     later(django_settings.PAYMENT_TIMEOUT + SECOND)
     sweep()
-    at_once([lambda: run_due(Step.CHECK_PAYMENT, workflow.undo_order)] * 4)
+    at_once([lambda: run_due([Step.CHECK_PAYMENT], workflow.undo_order)] * 4)
     settle()
     assert story(unpaid).count("payment authorised") == 1
     assert fresh(unpaid).state == State.AWAITING_APPROVAL
@@ -330,7 +330,7 @@ def test_peer_medusa_13301_webhook_and_deadline_at_once_are_one_answer(unpaid: O
 
 def test_peer_medusa_4798_two_approvals_at_once_capture_once(paid: Order):
     assert kinds(at_once([lambda: approve(paid)] * 4)) == {"Order": 1, "AlreadyDecided": 3}
-    at_once([lambda: run_due(Step.CAPTURE_PAYMENT, workflow.undo_order)] * 4)
+    at_once([lambda: run_due([Step.CAPTURE_PAYMENT], workflow.undo_order)] * 4)
     settle()
     assert [(entry.captures, entry.captured) for entry in ledger()] == [(1, paid.drop.price)]
 

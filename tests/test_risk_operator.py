@@ -36,8 +36,8 @@ def run_sale(seed: int, operator: str, *, lag: int = 1) -> tuple[list[Order], li
         if entry.operator:
             theirs.add(order.number)
         if count % lag == 0:
-            run_due(Step.SCORE_RISK, workflow.undo_order)
-    run_due(Step.SCORE_RISK, workflow.undo_order)
+            run_due([Step.SCORE_RISK], workflow.undo_order)
+    run_due([Step.SCORE_RISK], workflow.undo_order)
     orders = list(Order.objects.filter(drop=drop).order_by("number"))
     assert len(orders) == len(entries)
     return [o for o in orders if o.number not in theirs], [o for o in orders if o.number in theirs]

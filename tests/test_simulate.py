@@ -152,7 +152,7 @@ def shop(strangers: LiveServer, settings: Settings) -> Iterator[LiveServer]:  # 
                 sweep()
                 deliver_webhooks()
                 for step in Step:
-                    run_due(step, workflow.undo_order)
+                    run_due([step], workflow.undo_order)
         finally:
             connections.close_all()
 

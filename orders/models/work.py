@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import models
 
-from orders.states import Step
+from orders.states import LIFE, MAILS, Step
 
 
 class WorkQuerySet(models.QuerySet["Work"]):
@@ -16,7 +16,8 @@ class WorkQuerySet(models.QuerySet["Work"]):
 class Work(models.Model):
     """One step that an order has before it. The row is deleted in the transaction that records the step."""
 
-    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="work")
+    # The unique constraint is its index.
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="work", db_index=False)
     step = models.CharField(max_length=20, choices=Step.choices)
     due_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0, help_text="Runs that failed.")
@@ -36,7 +37,13 @@ class Work(models.Model):
             models.CheckConstraint(name="work_step_is_known", condition=models.Q(step__in=Step.values)),
         ]
         indexes = [
-            models.Index(name="work_due", fields=["step", "due_at"], condition=models.Q(parked_at__isnull=True)),
+            # One for each queue: thousands of mails that wait for their server are not in the way of an order.
+            models.Index(
+                name="life_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=LIFE)
+            ),
+            models.Index(
+                name="mail_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=MAILS)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -47,7 +47,7 @@ def main(database: str, url: str, ahead: str, step: str, call: str, moment: str)
             os._exit(DEAD)
 
         setattr(owner, call, die)
-    engine.run_due(Step(step), workflow.undo_order)
+    engine.run_due([Step(step)], workflow.undo_order)
     sys.exit("the point was never reached")
 
 
