@@ -45,8 +45,9 @@ WITH due AS MATERIALIZED (
      WHERE step IN {steps} AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
      ORDER BY due_at LIMIT 100)
 )
-SELECT id, order_id FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
+SELECT id, order_id, {key} FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
 """
+LET_GO = "SELECT pg_advisory_unlock(%(space)s, %(held)s::int)"
 
 
 class LeaseLost(Exception):
@@ -92,6 +93,16 @@ def step(
         return do
 
     return register
+
+
+@dataclass(frozen=True)
+class Held:
+    """A row whose lock this session has."""
+
+    work: int
+    order: int
+    key: int  # of the lock, in its name space
+    space: int
 
 
 @dataclass
@@ -189,51 +200,57 @@ def run_due(steps: Sequence[Step], turn_round: TurnRound) -> int:
 
     Returns how many were taken up. What is left when the time is over rings again.
     """
-    begun, count, after = time.monotonic(), 0, None
-    while time.monotonic() - begun < BATCH_TIME:
-        with taken_up(steps, after=after) as lease:
-            if lease is None:
+    begun, count = time.monotonic(), 0
+    held: Held | None = None
+    try:
+        while time.monotonic() - begun < BATCH_TIME:
+            held = take_up(steps, instead_of=held)
+            if held is None:
                 return count
-            count += 1
-            after = lease.work.order_id
-            perform(lease, turn_round)
+            if lease := find(held):
+                count += 1
+                perform(lease, turn_round)
+    finally:
+        let_go(held)
     ring(steps[:1])
     return count
 
 
-@contextmanager
-def taken_up(steps: Sequence[Step], *, after: int | None = None) -> Iterator[Lease | None]:
-    """Hold the next due row of these steps, that of the order `after` first; or None. It is held until the block ends.
+def take_up(steps: Sequence[Step], *, instead_of: Held | None = None) -> Held | None:
+    """Lock the next due row of these steps; what was held before is let go first, and its order comes first.
 
     An order's bell may have been in vain while we held its lock, so its own rows are looked for once we have let go.
     """
-    space, key = (MAIL_LOCKS, "id") if steps[0] in MAILS else (LIFE_LOCKS, "order_id")
+    mails = steps[0] in MAILS
     # In the statement itself, for the planner to see that a partial index has them all.
-    query = TAKE_UP.format(key=key, steps="({})".format(", ".join(f"'{step}'" for step in steps)))
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(query, {"after": after, "offset": clock.offset, "space": space})
-            found = cursor.fetchone()
-        if found is None:
-            yield None
-            return
-        work_id, number = found
-        try:
-            # Locked, it is looked at afresh: another worker may have done it between our look and our lock.
-            if lease := find(work_id):
-                yield lease
-                return
-        finally:
-            # Where the session itself is gone, so is the lock.
-            with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
-                key_held = work_id if space == MAIL_LOCKS else number
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s::int)", [space, key_held])
+    query = TAKE_UP.format(
+        key="id" if mails else "order_id", steps="({})".format(", ".join(f"'{step}'" for step in steps))
+    )
+    words: dict[str, Any] = {"after": None, "offset": clock.offset, "space": MAIL_LOCKS if mails else LIFE_LOCKS}
+    with connection.cursor() as cursor:
+        if instead_of:
+            words |= {"after": instead_of.order, "held": instead_of.key}
+            cursor.execute(f"{LET_GO}; {query}", words)  # two statements, each with its own view, in one message
+            cursor.nextset()
+        else:
+            cursor.execute(query, words)
+        found = cursor.fetchone()
+    return Held(*found, space=words["space"]) if found else None
 
 
-def find(work_id: int) -> Lease | None:
-    """The row that was locked, with its order, if it still is there and due. One that is late is marked."""
+def let_go(held: Held | None) -> None:
+    """Where the session itself is gone, so is the lock."""
+    if held:
+        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+            cursor.execute(LET_GO, {"space": held.space, "held": held.key})
+
+
+def find(held: Held) -> Lease | None:
+    """The row that was locked, with its order, as it is now; None if another worker has done it between our look and
+    our lock. One that is late is marked.
+    """
     now = clock.expression()
-    due = Work.objects.filter(pk=work_id, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
+    due = Work.objects.filter(pk=held.work, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
     work = due.select_related("order__drop", "order__payment").first()
     if work is None:
         return None

@@ -1,4 +1,4 @@
-"""Celery's doors to the order's life. A task is named after the step that rang, takes no argument and finds its work."""
+"""Celery's doors to the order's life. A task is named after what rang, takes no argument and finds its work itself."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -121,10 +121,10 @@ def score_risk(order: Order, lease: Lease) -> None:
     """Say how likely the order is a reseller's, and look again at the orders it turns out to be linked with."""
     now = order.now
     score = score_order(order, now)
-    with lease.recording(State.PROCESSING) as order:
-        order.take_score(score)
-        order.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
-        enqueue(order, Step.OPEN_PAYMENT)
+    with lease.recording(State.PROCESSING) as locked:
+        locked.take_score(score)
+        locked.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
+        enqueue(locked, Step.OPEN_PAYMENT)
     for number, newer in rescore_linked(order, now):
         with transaction.atomic():
             sibling = Order.objects.lock(number)

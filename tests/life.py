@@ -5,8 +5,9 @@ Workers, relay and beat are inlined: `settle()` does whatever is due, `later()` 
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from django.db import connection
 
 from orders import clock, workflow
 from orders.claims import Claim, claim_digest
-from orders.engine import perform, run_due, taken_up
+from orders.engine import Lease, find, let_go, perform, run_due, take_up
 from orders.models import Drop, Order
 from orders.payments import stripe
 from orders.payments.paylab.courier import Courier
@@ -81,6 +82,16 @@ def settle(*, rounds: int = 30) -> None:
         if not sum(run_due(steps, workflow.undo_order) for steps in (LIFE, MAILS)):
             return
     raise AssertionError("the work never ends")
+
+
+@contextmanager
+def taken_up(steps: Sequence[Step]) -> Iterator[Lease | None]:
+    """Hold the next due row of these steps until the block ends, or None."""
+    held = take_up(steps)
+    try:
+        yield find(held) if held else None
+    finally:
+        let_go(held)
 
 
 def one_step(step: Step) -> bool:

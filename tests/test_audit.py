@@ -10,11 +10,10 @@ from django.db import connection
 
 from orders import audit as auditing
 from orders import clock
-from orders.engine import taken_up
 from orders.models import Callback, Drop, Mail, Order, Pair, SweepBeat, Work
 from orders.payments import payment_provider
 from orders.states import Step
-from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle
+from tests.life import approve, fresh, open_drop, paid_order, pay, place, settle, taken_up
 
 pytestmark = pytest.mark.usefixtures("strangers")
 

@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from orders import engine, workflow
-from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due, taken_up
+from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due
 from orders.errors import Permanent, Transient
 from orders.models import Order, Work
 from orders.states import LIFE, Outcome, State, Step, Undo
-from tests.life import fresh, held_locks, later, one_step, open_drop, place, story
+from tests.life import fresh, held_locks, later, one_step, open_drop, place, story, taken_up
 
 pytestmark = pytest.mark.usefixtures("strangers")
 

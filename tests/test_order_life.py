@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from orders import workflow
 from orders.audit import audit
-from orders.engine import begin, taken_up
+from orders.engine import begin
 from orders.errors import AlreadyDecided, NotInReview, TooLate
 from orders.models import Mail, Order, Pair, Payment, Shipment
 from orders.payments.page import begin_payment, open_page
@@ -28,6 +28,7 @@ from tests.life import (
     reject,
     settle,
     story,
+    taken_up,
 )
 
 pytestmark = pytest.mark.usefixtures("strangers")

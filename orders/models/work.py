@@ -38,9 +38,7 @@ class Work(models.Model):
         ]
         indexes = [
             # One for each queue: thousands of mails that wait for their server are not in the way of an order.
-            models.Index(
-                name="life_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=LIFE)
-            ),
+            models.Index(name="life_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=LIFE)),
             models.Index(
                 name="mail_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=MAILS)
             ),

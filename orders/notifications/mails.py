@@ -54,18 +54,16 @@ def message_id_of(order: Order, step: Step) -> str:
 
 def paragraphs_of(order: Order, step: Step) -> list[str]:
     """The words of one mail, written once for its text and its HTML."""
-    callback = order.open_callback()
     text = render_to_string(
         f"mails/{step.value.removeprefix('send_')}.txt",
         {
             "order": order,
-            "deadline": callback.deadline_at if callback else None,
+            "callback": order.open_callback,  # asked for only by the words that name it
             "price": money(order.drop.price, order.drop.currency),
             "size": size_text(order.size),
             "time_to_decide": time_to_decide(),
             "message": message(order),
             "money": where_the_money_is(order),
-            "parcel": getattr(order, "shipment", None),
         },
     )
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]

@@ -18,6 +18,7 @@ from orders.states import Step
 log = structlog.get_logger("orders")
 
 PAUSE = 0.5  # seconds between tries to reach a database that is away
+TOGETHER = 0.01  # seconds; what is heard meanwhile rings together
 LISTEN_FOR = 5.0  # seconds; how long a stop may have to wait for silence at most is less: a signal interrupts
 
 
@@ -59,3 +60,4 @@ class Command(BaseCommand):
                 # All that came along with the first one. The generator holds the connection's lock until it ends.
                 heard = Counter(told.payload for told in listener.notifies(timeout=LISTEN_FOR, stop_after=1))
                 ring(Step(name) for name, times in heard.items() for _ in range(min(times, settings.WORKERS)))
+                time.sleep(TOGETHER)
