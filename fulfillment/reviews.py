@@ -19,7 +19,7 @@ LISTED = (
     "size",
     "score",
     "level",
-    "reasons",
+    "evidence__reasons",
     "score_degraded",
     "payment__amount",
     "payment__currency",
@@ -71,7 +71,7 @@ def in_review(level: str = "") -> "QuerySet[Order, Any]":
 
 def listed(orders: "QuerySet[Order, Any]") -> "QuerySet[Order, Any]":
     """Only what the desk shows, in one query."""
-    return orders.select_related("payment").only(*LISTED)
+    return orders.select_related("payment", "evidence").only(*LISTED)
 
 
 def time_left(order: Order) -> TimeLeft | None:

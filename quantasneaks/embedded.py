@@ -91,7 +91,16 @@ def postgres_command(data: DataDir) -> list[str]:
     return [
         str(POSTGRES_BIN / "postgres"),
         *("-D", str(data.postgres), "-k", str(data.sockets), "-h", ""),
-        *("-c", "max_connections=200", "-c", "log_min_messages=warning", "-c", "log_checkpoints=off", "-c", "wal_compression=on"),
+        *(
+            "-c",
+            "max_connections=200",
+            "-c",
+            "log_min_messages=warning",
+            "-c",
+            "log_checkpoints=off",
+            "-c",
+            "wal_compression=on",
+        ),
         *("-c", "timezone=UTC", "-c", "log_timezone=UTC"),
     ]
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 
 from fulfillment.groups import FULFILLMENT
-from orders.models import Drop, Order, Payment
+from orders.models import Drop, Evidence, Order, Payment
 from orders.payments.provider import PaymentState
 from orders.risk.score import level_of
 from orders.states import Actor, Resolution
@@ -29,7 +29,9 @@ def in_review(drop: Drop, *, score: int = 70, time: timedelta | None = None, **c
     with transaction.atomic():
         order = Order.objects.lock(number)
         order.score, order.level = score, level_of(score)
-        order.reasons, order.features = REASONS, {"ip_sale": 12.0, "phone_sale": 3.0, "email_entropy": None}
+        Evidence.objects.create(
+            order=order, reasons=REASONS, features={"ip_sale": 12.0, "phone_sale": 3.0, "email_entropy": None}
+        )
         order.await_payment(deadline=order.now + settings.PAYMENT_TIMEOUT)
         order.close_callback(Resolution.SUCCESS)
         order.await_approval(deadline=order.now + (time or settings.APPROVAL_TIMEOUT))

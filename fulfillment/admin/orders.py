@@ -49,7 +49,8 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Reasons")
     def why(self, order: Order) -> SafeString | str:
-        lines = ((reason["text"], f"{reason['contribution']:+.2f}") for reason in order.reasons)
+        reasons = order.evidence.reasons if hasattr(order, "evidence") else []
+        lines = ((reason["text"], f"{reason['contribution']:+.2f}") for reason in reasons)
         return format_html_join("", "<p>{} ({})</p>", lines) or "Nothing stands out."
 
     # --- finding -----------------------------------------------------------------------------------------------------

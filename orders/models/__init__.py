@@ -3,6 +3,7 @@
 from orders.models.callback import Callback
 from orders.models.drop import Drop, Pair
 from orders.models.event import Event
+from orders.models.evidence import Evidence
 from orders.models.mail import Mail
 from orders.models.order import Order
 from orders.models.payment import EventsRead, Payment, Reconciliation, WebhookEvent, WebhookRefusals
@@ -18,6 +19,7 @@ __all__ = [
     "Drop",
     "Event",
     "EventsRead",
+    "Evidence",
     "Mail",
     "Order",
     "Pair",

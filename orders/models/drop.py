@@ -63,7 +63,7 @@ class Drop(models.Model):
 class Pair(models.Model):
     """One numbered pair. Its state is kept beside Order.pair because a claim finds a free one by its index."""
 
-    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="pairs")
+    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="pairs", db_index=False)
     number = models.PositiveIntegerField()
     size = models.DecimalField(max_digits=3, decimal_places=1, help_text="US size.")
     state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.ON_SALE)

@@ -13,13 +13,14 @@ from orders import clock
 from orders.models.callback import Callback
 from orders.models.drop import Drop, Pair
 from orders.models.event import Event
+from orders.models.evidence import Evidence
 from orders.payments.provider import PaymentState
 from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Undo, Wait
 
 if TYPE_CHECKING:
     from orders.risk.score import Score
 
-CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "reasons", "features", "score_degraded")
+CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded")
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
 
@@ -53,9 +54,15 @@ class Order(models.Model):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
-    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="orders")
+    # The unique constraints are their indexes; each one more is written into with every step.
+    drop = models.ForeignKey(Drop, on_delete=models.PROTECT, related_name="orders", db_index=False)
     pair = models.ForeignKey(
-        Pair, on_delete=models.PROTECT, null=True, related_name="orders", help_text="Empty once it is back on sale."
+        Pair,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="orders",
+        db_index=False,
+        help_text="Empty once it is back on sale.",
     )
     pair_number = models.PositiveIntegerField()
     size = models.DecimalField(max_digits=3, decimal_places=1)
@@ -83,8 +90,6 @@ class Order(models.Model):
 
     score = models.PositiveSmallIntegerField(null=True)
     level = models.CharField(max_length=6, choices=Level.choices, blank=True, default="")
-    reasons = models.JSONField(default=list, blank=True)
-    features = models.JSONField(default=dict, blank=True, help_text="The numbers that the score saw.")
     score_degraded = models.BooleanField(default=False, help_text="The scorer failed; the score is a stand-in.")
 
     objects = OrderQuerySet.as_manager()
@@ -176,8 +181,14 @@ class Order(models.Model):
         Pair.objects.filter(pk=self.pair_id).update(state=state)
 
     def take_score(self, score: "Score") -> None:
-        self.score, self.level, self.reasons = score.score, score.level, score.reasons
-        self.features, self.score_degraded = score.features, score.degraded
+        """The score that the order has from now on, with its evidence."""
+        self.score, self.level, self.score_degraded = score.score, score.level, score.degraded
+        Evidence.objects.bulk_create(
+            [Evidence(order=self, features=score.features, reasons=score.reasons)],
+            update_conflicts=True,
+            update_fields=["features", "reasons"],
+            unique_fields=["order"],
+        )
 
     def undone(self, undo: Undo) -> None:
         self.undo.remove(undo)

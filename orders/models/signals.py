@@ -7,7 +7,7 @@ class ClaimSignals(models.Model):
     """Raw signals beside their keyed hashes; the hashes are what velocity is counted by."""
 
     order = models.OneToOneField("orders.Order", on_delete=models.CASCADE, related_name="signals")
-    drop = models.ForeignKey("orders.Drop", on_delete=models.CASCADE, related_name="+")
+    drop = models.ForeignKey("orders.Drop", on_delete=models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField()
     raw = models.JSONField(help_text="ip, headers, page_to_submit_ms, honeypot.")
     ip_key = models.CharField(max_length=32, help_text="IPv4, or IPv6 /64.")

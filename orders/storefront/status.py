@@ -80,7 +80,6 @@ def see_order(public_id: str | UUID) -> Sight:
     try:
         order = (
             Order.objects.select_related("payment", "drop")
-            .defer("reasons", "features")
             .annotate(deadline=Subquery(deadline), seen_at=clock.expression())
             .get(public_id=parse_id(str(public_id)))
         )
