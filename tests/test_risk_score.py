@@ -1,6 +1,5 @@
 """The score: what it sees, what it costs, when it is made again, and that it never stands in an order's way."""
 
-import json
 import logging
 import re
 from collections.abc import Iterator

@@ -136,7 +136,7 @@ class Money(RuleBasedStateMachine):
         paylab_clock.reset()
         self.reachable = django_settings.PAYMENT_API_BASE
         self.courier = Courier()
-        self.http = httpx.Client(timeout=5)
+        self.http = httpx.Client(timeout=60)
         self.orders: list[int] = []
 
     # --- the beginning ------------------------------------------------------------------------------------------------
