@@ -235,7 +235,10 @@ def take_up(steps: Sequence[Step], *, instead_of: Held | None = None) -> Held | 
         else:
             cursor.execute(query, words)
         found = cursor.fetchone()
-    return Held(*found, space=words["space"]) if found else None
+    if found is None:
+        return None
+    work, order, key = found
+    return Held(work, order, key, words["space"])
 
 
 def let_go(held: Held | None) -> None:

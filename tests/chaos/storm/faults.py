@@ -200,10 +200,11 @@ FAULTS = [
 ]
 
 
-def schedule(seed: int, faults: int) -> list[Fault]:
+def schedule(seed: int, strikes: int, *, disk: bool) -> list[Fault]:
     """Each fault at least once, as long as there is room; the rest by their shares, in the seed's order."""
     dice = random.Random(seed)
-    more = dice.choices(FAULTS, [fault.share for fault in FAULTS], k=max(0, faults - len(FAULTS)))
-    drawn = [*dice.sample(FAULTS, k=min(faults, len(FAULTS))), *more]
+    kinds = [fault for fault in FAULTS if disk or fault.strike != disk_is_full]
+    more = dice.choices(kinds, [fault.share for fault in kinds], k=max(0, strikes - len(kinds)))
+    drawn = [*dice.sample(kinds, k=min(strikes, len(kinds))), *more]
     dice.shuffle(drawn)
     return drawn

@@ -20,6 +20,7 @@ from tests.stack import PASSWORD
 
 PAUSE = 0.8  # seconds between two looks of one customer, or of one reviewer
 THINKS = 4.0  # seconds, at most, before a customer pays
+ENDS_WITHIN = 300.0  # seconds; both deadlines, the longest fault and the longest pause between two tries fit in
 
 
 class Habit(StrEnum):
@@ -90,7 +91,11 @@ class Crowd:
 
                 async def lane() -> None:
                     while (n := next(following)) < len(people):
-                        await self.buy(*people[n], door, random.Random(f"{self.seed} {n}"))
+                        try:
+                            async with asyncio.timeout(ENDS_WITHIN):
+                                await self.buy(*people[n], door, random.Random(f"{self.seed} {n}"))
+                        except TimeoutError:
+                            self.trouble.append(f"customer {n} waited for {ENDS_WITHIN:.0f} s and saw no end")
 
                 await asyncio.gather(*(lane() for _ in range(self.at_once)))
             for reviewer in reviewers:

@@ -55,18 +55,22 @@ class Report:
         return "\n".join(lines)
 
 
-def storm(*, seed: int, customers: int, strikes: int) -> Report:
-    """Play it. The same seed gives the same customers and the same faults in the same order."""
+def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
+    """Play it. The same seed gives the same customers and the same faults in the same order.
+
+    `disk`: whether this process may mount one that can be full.
+    """
     dice, report = random.Random(seed), Report(seed)
     begun = time.monotonic()
     with running_shop(**SETTINGS) as shop:
-        faults.own_disk(shop)
+        if disk:
+            faults.own_disk(shop)
         open_drop(shop, pairs=customers)
         crowd, box = Crowd(shop, customers, AT_ONCE, seed), MailBox(shop.folder / "mails")
         watch = Watch(shop, box.look)
         coming = threading.Thread(target=crowd.come, daemon=True)
         coming.start()
-        for fault in faults.schedule(seed, strikes):
+        for fault in faults.schedule(seed, strikes, disk=disk):
             until(lambda: watch.in_flight >= ENOUGH_IN_FLIGHT or crowd.done.is_set(), "orders in flight", within=120)
             if crowd.done.is_set():
                 break
@@ -81,7 +85,9 @@ def storm(*, seed: int, customers: int, strikes: int) -> Report:
             )
             time.sleep(dice.uniform(0, 1))
         coming.join()
-        until(lambda: watch.rows == 0, "the end of all work", within=QUIET_WITHIN)
+        quiet_by = time.monotonic() + QUIET_WITHIN
+        while watch.rows and time.monotonic() < quiet_by:
+            time.sleep(0.1)
         watch.stop()
         box.look()
         audit = shop.manage("audit", "--json")
