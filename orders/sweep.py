@@ -3,7 +3,7 @@
 Rows are claimed with SKIP LOCKED, so one beat or three give the same result.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 
@@ -18,21 +18,22 @@ WHAT_FOLLOWS = {Wait.PAYMENT: Step.CHECK_PAYMENT, Wait.APPROVAL: Step.EXPIRE_REV
 
 
 def sweep() -> list[Step]:
-    """Turn due deadlines into work; returns the steps that have work due, for the bell."""
-    now = clock.now()
-    while pick_up_due_callbacks(now) == BATCH:
+    """Turn due deadlines into work; returns the steps that have work due, for the bell. Three statements when idle."""
+    while Callback.objects.due(clock.expression()).exists() and pick_up_due_callbacks():
         pass
-    SweepBeat.objects.update_or_create(id=1, defaults={"at": now})
-    waiting = Work.objects.due(now).exclude(started_at__gt=now - IN_HAND)
+    if not SweepBeat.objects.update(at=clock.expression()):
+        SweepBeat.objects.bulk_create([SweepBeat(at=clock.now())], ignore_conflicts=True)
+    waiting = Work.objects.due(clock.expression()).exclude(started_at__gt=clock.expression() - IN_HAND)
     return [Step(step) for step in waiting.order_by().values_list("step", flat=True).distinct()]
 
 
 @transaction.atomic
-def pick_up_due_callbacks(now: datetime) -> int:
+def pick_up_due_callbacks() -> int:
     """Claim a batch of deadlines that passed. The order itself is moved by a worker.
 
     It is the order's row that is locked, as everywhere else: whoever holds it is never waited for, in either direction.
     """
+    now = clock.now()
     claimed = Callback.objects.due(now).select_related("order").select_for_update(skip_locked=True, of=("order",))
     due = list(claimed.order_by("deadline_at")[:BATCH])
     Callback.objects.filter(pk__in=[callback.pk for callback in due]).update(picked_up_at=now)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import models
+from django.db.models.expressions import Combinable
 
 from orders.states import Resolution, Wait
 
@@ -11,7 +12,7 @@ class CallbackQuerySet(models.QuerySet["Callback"]):
     def open(self) -> "CallbackQuerySet":
         return self.filter(resolved_at__isnull=True)
 
-    def due(self, now: datetime) -> "CallbackQuerySet":
+    def due(self, now: datetime | Combinable) -> "CallbackQuerySet":
         """Past their deadline and not yet picked up; its cost grows with what is due, never with what is open."""
         return self.filter(resolved_at__isnull=True, picked_up_at__isnull=True, deadline_at__lte=now)
 

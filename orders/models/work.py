@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from django.db import models
+from django.db.models.expressions import Combinable
 
 from orders.states import LIFE, MAILS, Step
 
 
 class WorkQuerySet(models.QuerySet["Work"]):
-    def due(self, now: datetime) -> "WorkQuerySet":
+    def due(self, now: datetime | Combinable) -> "WorkQuerySet":
         """What a worker may take up now."""
         return self.filter(parked_at__isnull=True, due_at__lte=now)
 

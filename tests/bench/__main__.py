@@ -10,13 +10,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import webhooks
+from tests.bench import deadlines, webhooks
+from tests.bench.doors import runs as doors
 from tests.bench.figures import Part, Run
 from tests.bench.workflow import runs as workflow
 
 PARTS: dict[str, Callable[[], list[Run]]] = {
     "workflow": workflow.runs,
+    "claims": doors.claims,
+    "polls": doors.polls,
     "webhooks": webhooks.runs,
+    "deadlines": deadlines.runs,
+    "sweeps": deadlines.sweeps,
 }
 RESULT = Path("bench.json")
 

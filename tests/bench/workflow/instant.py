@@ -12,7 +12,10 @@ PRICE = 29900
 
 
 class InstantProvider:
-    """Every page is paid. What was captured is remembered by the process that captured it, which is who asks."""
+    """Every page is paid, but for those named so.
+
+    What was captured is remembered by the process that captured it, which is who asks.
+    """
 
     def __init__(self) -> None:
         self.captured: set[str] = set()
@@ -22,10 +25,11 @@ class InstantProvider:
 
     def fetch(self, session_ref: str) -> PaymentSnapshot:
         taken = session_ref in self.captured
+        paid = PaymentState.CAPTURED if taken else PaymentState.AUTHORISED
         return PaymentSnapshot(
             session_ref=session_ref,
             intent_ref=session_ref,
-            state=PaymentState.CAPTURED if taken else PaymentState.AUTHORISED,
+            state=PaymentState.EXPIRED if session_ref.startswith("unpaid_") else paid,
             amount=PRICE,
             captured=PRICE if taken else 0,
             refunded=0,
@@ -33,6 +37,9 @@ class InstantProvider:
             capture_before=datetime.now(UTC) + timedelta(days=7),
             card_fingerprint="",
         )
+
+    def expire_session(self, session_ref: str, *, key: str) -> PaymentSnapshot:
+        return self.fetch(session_ref)
 
     def capture(self, intent_ref: str, *, amount: int, key: str) -> None:
         self.captured.add(intent_ref)
