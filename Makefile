@@ -34,8 +34,8 @@ lint: ## style, types, import rules, templates, migrations, deployment settings,
 	.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	.venv/bin/hadolint Dockerfile
 
-chaos: ## thousands of generated schedules of payments, faults, kills and times, on all cores
-	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos
+chaos: ## generated schedules of the money, then a storm over the running shop (ARGS=storm for one)
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos $(ARGS)
 
 guards: ## take away each guard of the money in turn and see which test notices
 	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.chaos.broken_guards $(ARGS)
