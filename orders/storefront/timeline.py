@@ -45,7 +45,7 @@ def timeline(sight: Sight) -> list[Moment]:
     moments = []
     for state, done, now, text in PATH:
         if state in reached:
-            parcel = tracking(order) if state == State.SHIPPED else ""
+            parcel = order.shipment.route if state == State.SHIPPED else ""
             moments.append(Moment("done", done, at=reached[state], text=parcel))
             if state == sight.state and now:
                 moments.append(Moment("now", now, until=sight.deadline, text=text))
@@ -67,7 +67,3 @@ def first_times(order: Order) -> dict[State, datetime]:
     for state, at in order.events.values_list("state", "at"):
         times.setdefault(State(state), at)
     return times
-
-
-def tracking(order: Order) -> str:
-    return f"{order.shipment.carrier}, tracking number {order.shipment.tracking_number}"
