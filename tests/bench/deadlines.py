@@ -100,8 +100,18 @@ def sweeps() -> list[Run]:
             )
             milliseconds, plan = told.stdout.split("\n", 1)
             found.append({"orders that wait": many, "ms for a sweep": float(milliseconds)})
-        print(plan, flush=True)
+        print(plan, plot(found), sep="\n", flush=True)
     return found
+
+
+def plot(found: list[Run]) -> str:
+    """Cost against the number of orders that wait; the longest bar is the dearest."""
+    most = max(run["ms for a sweep"] for run in found)
+    return "\n".join(
+        f"{run['orders that wait']:>10.0f} wait | {'#' * round(50 * run['ms for a sweep'] / most)} "
+        f"{run['ms for a sweep']:.2f} ms"
+        for run in found
+    )
 
 
 def make(connection: psycopg.Connection, first: int, last: int) -> None:
