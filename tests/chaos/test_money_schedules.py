@@ -142,7 +142,8 @@ class Money(RuleBasedStateMachine):
     # --- the beginning ------------------------------------------------------------------------------------------------
 
     @initialize(
-        starts=st.lists(st.sampled_from(HEAD_STARTS), min_size=1, max_size=3),
+        # An order is in its first state for the shortest time, so more of them begin there.
+        starts=st.lists(st.sampled_from([HEAD_STARTS[0], *HEAD_STARTS]), min_size=1, max_size=3),
         postcode=st.sampled_from(["12345", "12345", "REFUSE"]),
     )
     def begin(self, starts: list[str], postcode: str) -> None:
