@@ -7,7 +7,7 @@ import pytest
 
 from tests.stack import ROOT
 
-SEED, CUSTOMERS, FAULTS = 6508, 80, 9  # worker, pool process, mailer, beat, Redis, PostgreSQL, a full disk, everything
+SEED, CUSTOMERS, FAULTS = 6508, 100, 9  # worker, pool process, mailer, beat, Redis, PostgreSQL, a full disk, everything
 
 
 @pytest.mark.stack

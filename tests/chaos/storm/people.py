@@ -19,7 +19,8 @@ from tests.shop import Shop
 from tests.stack import PASSWORD
 
 PAUSE = 0.8  # seconds between two looks of one customer, or of one reviewer
-THINKS = 4.0  # seconds, at most, before a customer pays
+THINKS = 12.0  # seconds, at most, before a customer pays
+MOST = 20_000  # customers
 ENDS_WITHIN = 300.0  # seconds; both deadlines, the longest fault and the longest pause between two tries fit in
 
 
@@ -48,7 +49,10 @@ SHARES = {
 
 @dataclass
 class Crowd:
-    """Everybody, and what they have seen. `orders` is by the id that the shop gave."""
+    """Everybody, and what they have seen. `orders` is by the id that the shop gave.
+
+    At least so many customers come, and more until `enough` is set.
+    """
 
     shop: Shop
     customers: int
@@ -58,6 +62,7 @@ class Crowd:
     habits: dict[str, Habit] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
     trouble: list[str] = field(default_factory=list)
+    enough: Event = field(default_factory=Event)
     done: Event = field(default_factory=Event)
 
     def come(self) -> None:
@@ -78,9 +83,9 @@ class Crowd:
         return sum(order["status"] == State.SHIPPED for order in self.orders.values())
 
     async def _come(self) -> None:
-        plan = Plan(customers=self.customers, sizes={"9": 1}, seed=self.seed, time_to_pay=0)
+        plan = Plan(customers=MOST, sizes={"9": 1}, seed=self.seed, time_to_pay=0)
         dice = random.Random(self.seed)
-        people = list(zip(cast(plan), dice.choices(list(SHARES), list(SHARES.values()), k=self.customers), strict=True))
+        people = list(zip(cast(plan), dice.choices(list(SHARES), list(SHARES.values()), k=MOST), strict=True))
         following = count()
         async with asyncio.TaskGroup() as tasks:
             doors = [Door(self.shop.base, connections=1, cookies=True) for _ in REVIEWERS]
@@ -90,7 +95,7 @@ class Crowd:
             async with Door(self.shop.base, connections=self.at_once) as door:
 
                 async def lane() -> None:
-                    while (n := next(following)) < len(people):
+                    while (n := next(following)) < self.customers or (not self.enough.is_set() and n < MOST):
                         try:
                             async with asyncio.timeout(ENDS_WITHIN):
                                 await self.buy(*people[n], door, random.Random(f"{self.seed} {n}"))

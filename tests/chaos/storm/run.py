@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from tests.bench.figures import percentile
 from tests.chaos.storm import faults
 from tests.chaos.storm.effects import MailBox, differences
-from tests.chaos.storm.people import Crowd
+from tests.chaos.storm.people import MOST, Crowd
 from tests.chaos.storm.watch import Watch
 from tests.processes import until
 from tests.shop import Shop, running_shop
@@ -65,7 +65,7 @@ def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
     with running_shop(**SETTINGS) as shop:
         if disk:
             faults.own_disk(shop)
-        open_drop(shop, pairs=customers)
+        open_drop(shop, pairs=MOST)
         crowd, box = Crowd(shop, customers, AT_ONCE, seed), MailBox(shop.folder / "mails")
         watch = Watch(shop, box.look)
         coming = threading.Thread(target=crowd.come, daemon=True)
@@ -84,6 +84,7 @@ def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
                 flush=True,
             )
             time.sleep(dice.uniform(0, 1))
+        crowd.enough.set()
         coming.join()
         quiet_by = time.monotonic() + QUIET_WITHIN
         while watch.rows and time.monotonic() < quiet_by:
