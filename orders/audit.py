@@ -267,7 +267,7 @@ def work(now: datetime, awake: bool) -> Iterator[Finding]:
             yield Finding(text + "is parked and waits for staff", grave=False)
         elif ((MAIL_LOCKS, row.pk) if row.step in MAILS else (LIFE_LOCKS, row.order_id)) not in held:
             yield Finding(text + "is due and untouched for more than 30 s", grave=awake and not busy)
-        elif row.started_at and row.started_at <= now - LEASE_LIMIT:
+        elif (row.started_at or row.due_at) <= now - LEASE_LIMIT:  # one taken up in time is not marked
             yield Finding(text + "is held for longer than a step may take")
 
 

@@ -67,6 +67,7 @@ class Rule:
     undo: Undo | None
     fails_as: Outcome | None
     until: Callable[[Order], datetime | None] | None
+    once: bool = False
 
 
 RULES: dict[Step, Rule] = {}
@@ -78,6 +79,7 @@ def step(
     undo: Undo | None = None,
     fails_as: Outcome | None = None,
     until: Callable[[Order], datetime | None] | None = None,
+    once: bool = False,
 ) -> "Callable[[Callable[[Order, Lease], None]], Callable[[Order, Lease], None]]":
     """Declare a step of the order's life.
 
@@ -85,11 +87,12 @@ def step(
     `undo`: the compensation that is registered when the step is enqueued, before its outside effect can begin.
     `fails_as`: the outcome when it can never work; without one it is tried for ever, in sight of staff.
     `until`: the moment after which a step that keeps failing counts as one that can never work.
+    `once`: recorded, it is done for good, even if somebody rang for it while it ran.
     """
 
     def register(do: "Callable[[Order, Lease], None]") -> "Callable[[Order, Lease], None]":
         for name in names:
-            RULES[name] = Rule(do=do, during=during, undo=undo, fails_as=fails_as, until=until)
+            RULES[name] = Rule(do=do, during=during, undo=undo, fails_as=fails_as, until=until, once=once)
         return do
 
     return register
@@ -148,7 +151,7 @@ class Lease:
     def _finish(self) -> None:
         """Delete the row; one that was rung again meanwhile stays and is due."""
         mine = Work.objects.filter(pk=self.work.pk)
-        deleted, _ = mine.filter(due_at=self.work.due_at).delete()
+        deleted, _ = (mine if self.rule.once else mine.filter(due_at=self.work.due_at)).delete()
         if not deleted:
             mine.update(started_at=None, crashes=0, attempts=0)
 

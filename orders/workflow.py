@@ -435,7 +435,8 @@ COMPENSATIONS = {
 # --- 7. Mails and staff's hand ----------------------------------------------------------------------------------------
 
 
-@step(*MAILS, during=tuple(State))
+@step(*mails.REPEATABLE, during=tuple(State))
+@step(*(kind for kind in MAILS if kind not in mails.REPEATABLE), during=tuple(State), once=True)
 def send_mail(order: Order, lease: Lease) -> None:
     """Tell the customer. The Message-ID follows from order and kind, so a repeat is the same mail."""
     message_id = mails.send(order, lease.step)

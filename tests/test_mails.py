@@ -13,6 +13,7 @@ import pytest
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from orders import workflow
+from orders.engine import run_due
 from orders.errors import AlreadyClaimed, Transient
 from orders.models import Mail, Order
 from orders.notifications import mails
@@ -163,6 +164,23 @@ def test_a_mail_server_that_is_away_is_tried_again(settings: Any) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     with pytest.raises(Transient):
         mails.send(place(open_drop()), Step.SEND_PLACED)
+
+
+@pytest.mark.usefixtures("strangers")
+def test_a_retry_that_staff_press_while_a_mail_is_sent_sends_no_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = place(open_drop())
+    sent = []
+
+    def slowly(order: Order, step: Step) -> str:
+        sent.append(step)
+        workflow.retry_work(work_id=order.work.get(step=step).pk, who="staff")
+        return f"<{order.number}@shop>"
+
+    monkeypatch.setattr(mails, "send", slowly)
+    assert run_due(MAILS, workflow.undo_order) == 1
+    assert run_due(MAILS, workflow.undo_order) == 0
+    assert sent == [Step.SEND_PLACED]
+    assert not order.work.filter(step=Step.SEND_PLACED).exists()
 
 
 # --- the files --------------------------------------------------------------------------------------------------------

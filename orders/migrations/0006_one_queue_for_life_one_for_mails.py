@@ -34,11 +34,21 @@ class Migration(migrations.Migration):
             ),
         ),
         RemoveIndexConcurrently("work", "work_due"),
-        migrations.AlterField(
-            "work",
-            "order",
-            models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="work", to="orders.order"
-            ),
+        # By name: Django's own AlterField would also drop the foreign key and make it anew, under locks.
+        migrations.RunSQL(
+            "DROP INDEX CONCURRENTLY IF EXISTS orders_work_order_id_2a268721",
+            "CREATE INDEX CONCURRENTLY orders_work_order_id_2a268721 ON orders_work (order_id)",
+            state_operations=[
+                migrations.AlterField(
+                    "work",
+                    "order",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="work",
+                        to="orders.order",
+                    ),
+                )
+            ],
         ),
     ]

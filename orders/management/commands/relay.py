@@ -59,5 +59,6 @@ class Command(BaseCommand):
             while True:
                 # All that came along with the first one. The generator holds the connection's lock until it ends.
                 heard = Counter(told.payload for told in listener.notifies(timeout=LISTEN_FOR, stop_after=1))
-                ring(Step(name) for name, times in heard.items() for _ in range(min(times, settings.WORKERS)))
+                known = {Step(name): times for name, times in heard.items() if name in Step.values}
+                ring(step for step, times in known.items() for _ in range(min(times, settings.WORKERS)))
                 time.sleep(TOGETHER)

@@ -34,8 +34,8 @@ DEFENCES = [
     Guard(
         "deadlines are looked for",
         "orders/sweep.py",
-        "    while pick_up_due_callbacks(now) == BATCH:\n        pass\n",
-        "",
+        " and pick_up_due_callbacks():\n",
+        " and not BATCH:\n",
     ),
     Guard(
         "a dead process is started again",
