@@ -33,12 +33,14 @@ def frozen(folder: Path) -> Iterator[None]:
     pids = pids_of(folder)
     assert pids, "the server under test is not one of ours"
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # one that was ending when all stopped, and is reaped now
+                os.kill(pid, signal.SIGCONT)
 
 
 def ready(client: Client, expected: int = 200) -> dict[str, str]:
