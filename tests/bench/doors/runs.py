@@ -9,13 +9,20 @@ from datetime import UTC, datetime
 import psycopg
 
 from tests.bench.doors.load import Answers, get, post, send
-from tests.bench.doors.urls import TABLES
 from tests.bench.figures import Run, percentile
 from tests.chaos.storm.faults import frozen, living
 from tests.shop import Shop, running_shop
 
 CONNECTIONS, CLAIMS, REFUSALS, LOOKS, RUNS = 16, 600, 1500, 3000, 3
 WHO_WORKS_BEHIND = ("-n worker@", "-n mailer@", "manage.py relay")  # they are measured elsewhere
+
+# Of the least views.
+TABLES = """
+CREATE TABLE bench_pair (id serial PRIMARY KEY, size numeric NOT NULL, state text NOT NULL DEFAULT 'on_sale');
+CREATE INDEX ON bench_pair (size, id) WHERE state = 'on_sale';
+CREATE TABLE bench_order (id serial PRIMARY KEY, pair int, email text, name text, line1 text, city text, postcode text);
+CREATE TABLE bench_event (id serial PRIMARY KEY, bench_order int, what text);
+"""
 
 
 def claims() -> list[Run]:

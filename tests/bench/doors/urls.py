@@ -11,13 +11,6 @@ from quantasneaks.urls import handler400, handler404, handler500, urlpatterns
 
 __all__ = ["handler400", "handler404", "handler500"]
 
-TABLES = """
-CREATE TABLE bench_pair (id serial PRIMARY KEY, size numeric NOT NULL, state text NOT NULL DEFAULT 'on_sale');
-CREATE INDEX ON bench_pair (size, id) WHERE state = 'on_sale';
-CREATE TABLE bench_order (id serial PRIMARY KEY, pair int, email text, name text, line1 text, city text, postcode text);
-CREATE TABLE bench_event (id serial PRIMARY KEY, bench_order int, what text);
-"""
-
 
 class LeastForm(forms.Form):
     size = forms.DecimalField()
