@@ -125,6 +125,11 @@ def score_risk(order: Order, lease: Lease) -> None:
         locked.take_score(score)
         locked.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
         enqueue(locked, Step.OPEN_PAYMENT)
+    look_again_at_linked(order, now)
+
+
+def look_again_at_linked(order: Order, now: datetime) -> None:
+    """Score the orders anew that this one shows to be an operator's."""
     for number, newer in rescore_linked(order, now):
         with transaction.atomic():
             sibling = Order.objects.lock(number)
@@ -168,6 +173,7 @@ def check_payment(order: Order, lease: Lease) -> None:
     At the deadline the page is closed first. Where that fails because somebody paid in time, the payment wins; where
     the provider does not answer, nothing is released and we ask again.
     """
+    shared = False
     callback = order.open_callback()
     if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= order.now:
         snapshot = close_page(order)
@@ -184,6 +190,9 @@ def check_payment(order: Order, lease: Lease) -> None:
         order.payment.note(snapshot, at=order.now)
         if order.state == State.AWAITING_PAYMENT:
             payment_came_in(order, snapshot)
+            shared = order.state == State.AWAITING_APPROVAL and signals.know_card(order, snapshot.card_fingerprint)
+            if shared:
+                order.take_score(score_order(order, order.now))
         elif order.state == State.AWAITING_APPROVAL and snapshot.state == PaymentState.VOIDED:
             undo_order(
                 order,
@@ -192,6 +201,8 @@ def check_payment(order: Order, lease: Lease) -> None:
                 what="authorisation lapsed",
                 cause="The provider let the authorised money go.",
             )
+    if shared:
+        look_again_at_linked(order, order.now)
 
 
 def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:

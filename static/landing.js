@@ -12,6 +12,18 @@ form?.addEventListener("submit", (event) => {
   button.textContent = button.dataset.busy;
 });
 
+// What a person's browser says of itself fits together; the score counts what does not.
+if (form) {
+  form.elements.client.value = JSON.stringify({
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    languages: navigator.languages,
+    platform: navigator.platform,
+    touch: navigator.maxTouchPoints > 0,
+    webdriver: navigator.webdriver === true,
+    screen: [screen.width, screen.height],
+  });
+}
+
 // Somebody who comes back with the browser's back button finds the form ready again.
 addEventListener("pageshow", (event) => {
   const button = form?.querySelector("[aria-disabled]");

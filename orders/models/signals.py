@@ -9,12 +9,17 @@ class ClaimSignals(models.Model):
     order = models.OneToOneField("orders.Order", on_delete=models.CASCADE, related_name="signals")
     drop = models.ForeignKey("orders.Drop", on_delete=models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField()
-    raw = models.JSONField(help_text="ip, headers, page_to_submit_ms, honeypot.")
-    ip_key = models.CharField(max_length=32, help_text="IPv4, or IPv6 /64.")
-    net_key = models.CharField(max_length=32, help_text="IPv4 /24, or IPv6 /48.")
-    email_key = models.CharField(max_length=32)
-    address_key = models.CharField(max_length=32)
+    raw = models.JSONField(help_text="ip, headers, page_to_submit_ms, honeypot, client.")
+    # A key is empty where its value is missing; empty keys link nobody.
+    ip_key = models.CharField(max_length=32, blank=True, help_text="IPv4, or IPv6 /64.")
+    net_key = models.CharField(max_length=32, blank=True, help_text="IPv4 /24, or IPv6 /48.")
+    email_key = models.CharField(max_length=32, blank=True)
+    address_key = models.CharField(max_length=32, blank=True)
     phone_key = models.CharField(max_length=32, blank=True)
+    # With a default in the database: the release before this one goes on claiming while the shop is updated.
+    device_key = models.CharField(max_length=32, blank=True, db_default="", help_text="The browser's own cookie.")
+    header_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Names of headers, in order.")
+    card_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Known once it was paid with.")
 
     class Meta:
         verbose_name_plural = "claim signals"
@@ -24,6 +29,8 @@ class ClaimSignals(models.Model):
             models.Index(name="signals_email", fields=["email_key"]),
             models.Index(name="signals_address", fields=["drop", "address_key"]),
             models.Index(name="signals_phone", fields=["drop", "phone_key"], condition=~models.Q(phone_key="")),
+            models.Index(name="signals_device", fields=["drop", "device_key"], condition=~models.Q(device_key="")),
+            models.Index(name="signals_card", fields=["drop", "card_key"], condition=~models.Q(card_key="")),
         ]
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from django.db.models import prefetch_related_objects
 
 from orders.models import ClaimAttempts, ClaimSignals, Order
 from orders.risk import mailboxes, neighbours
+from orders.risk.client import contradictions, foreign_clock
 from orders.risk.keys import WIDER
 from orders.risk.neighbours import Neighbour, Neighbours
 from orders.risk.postal import alike
@@ -23,7 +24,9 @@ from orders.risk.signals import place_of
 
 Features = dict[str, float | None]
 
+VERSION = 2  # of the vector: which features there are, and what each means
 ZERO = timedelta(0)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 TEN_SECONDS, MINUTE, TEN_MINUTES = timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)
 MOST_STREETS = 100  # spellings of one address that are compared; beyond that the count says enough
 SCRIPTS = (
@@ -43,7 +46,7 @@ def features_of(orders: Sequence[Order], now: datetime) -> dict[int, Features]:
     return {
         order.number: mailbox_features(order)
         | (
-            request_features(signals)
+            request_features(order, signals)
             | velocity_features(order, signals, around)
             | {"attempts_10m": attempts[order.number]}
             if (signals := signed.get(order.number))
@@ -55,63 +58,82 @@ def features_of(orders: Sequence[Order], now: datetime) -> dict[int, Features]:
 
 def mailbox_features(order: Order) -> Features:
     """The e-mail address by itself."""
+    if not order.customer_key:
+        return {}
     local, _, domain = order.customer_key.rpartition("@")
     return {
         "email_disposable": float(mailboxes.is_disposable(domain)),
         "email_digits": mailboxes.digit_share(local),
         "email_entropy": mailboxes.entropy(local),
-        "email_likeness": mailboxes.likeness(local, order.name),
+        "email_likeness": mailboxes.likeness(local, order.name) if order.name else None,
     }
 
 
-def request_features(signals: ClaimSignals) -> Features:
-    """The claim's request by itself. A claim through the API has no page, so no time on it."""
-    headers = {name.lower(): value for name, value in signals.raw.get("headers", [])}
+def request_features(order: Order, signals: ClaimSignals) -> Features:
+    """The claim's request by itself. A claim through the API has no page, so no time on it and no report of one."""
+    raw = signals.raw
+    headers = {name.lower(): value for name, value in raw.get("headers") or []}
     agent = headers.get("user-agent", "").lower()
-    milliseconds = signals.raw.get("page_to_submit_ms")
+    client, milliseconds, ticket = raw.get("client"), raw.get("page_to_submit_ms"), raw.get("ticket_ms")
     return {
         "page_to_submit": None if milliseconds is None else milliseconds / 1000,
-        "headers_missing": float(("user-agent" not in headers) + ("accept-language" not in headers)),
-        "script_client": float(any(word in agent for word in SCRIPTS)),
-        "honeypot": float(bool(signals.raw.get("honeypot"))),
+        "ticket": None if ticket is None else ticket / 1000,
+        "headers_missing": float(("user-agent" not in headers) + ("accept-language" not in headers))
+        if headers
+        else None,
+        "script_client": float(any(word in agent for word in SCRIPTS)) if headers else None,
+        "contradictions": float(len(contradictions(headers, client))) if headers else None,
+        "foreign_clock": foreign_clock(client, order.country),
+        "honeypot": float(bool(raw["honeypot"])) if "honeypot" in raw else None,
     }
 
 
 def velocity_features(order: Order, signals: ClaimSignals, around: Neighbours) -> Features:
-    """How many customers share something with this order."""
-    ip, net = around.group("ip", signals.ip_key), around.group("net", signals.net_key)
-    mailbox = around.group("mailbox", signals.email_key)
-    private = mailboxes.private_domain(order.customer_key)
-    domain = around.group("domain", signals.email_key[:WIDER]) if private else None
-    phone = around.group("phone", signals.phone_key) if signals.phone_key else None
+    """How many customers share something with this order; None for what it does not have."""
+
+    def customers(kind: str, key: str) -> float | None:
+        return float(max(1, around.group(kind, key).customers)) if key else None
+
+    def densest(kind: str, key: str, span: timedelta) -> float | None:
+        return float(around.group(kind, key).densest(signals.at, span)) if key else None
+
+    ip, net, mailbox = signals.ip_key, signals.net_key, signals.email_key
+    private = bool(mailbox and mailboxes.private_domain(order.customer_key))
+    program = net + signals.header_key if net and signals.header_key else ""
     return {
-        "ip_1m": float(ip.densest(signals.at, MINUTE)),
-        "ip_10m": float(ip.densest(signals.at, TEN_MINUTES)),
-        "ip_sale": float(max(1, ip.customers)),
-        "net_10s": float(net.densest(signals.at, TEN_SECONDS)),
-        "net_10m": float(net.densest(signals.at, TEN_MINUTES)),
-        "net_sale": float(max(1, net.customers)),
-        "email_orders": float(max(1, len(mailbox.members))),
-        "email_domain": float(max(1, domain.customers)) if domain else None,
-        "address_sale": float(max(1, same_address(order, signals, around))),
-        "phone_sale": float(max(1, phone.customers)) if phone else None,
+        "ip_1m": densest("ip", ip, MINUTE),
+        "ip_10m": densest("ip", ip, TEN_MINUTES),
+        "ip_sale": customers("ip", ip),
+        "net_10s": densest("net", net, TEN_SECONDS),
+        "net_10m": densest("net", net, TEN_MINUTES),
+        "net_sale": customers("net", net),
+        "burst": densest("program", program, SECOND),
+        "email_orders": float(max(1, len(around.group("mailbox", mailbox).members))) if mailbox else None,
+        "email_domain": customers("domain", mailbox[:WIDER]) if private else None,
+        "domain_1h": densest("domain", mailbox[:WIDER], HOUR) if private else None,
+        "address_sale": same_address(order, signals, around),
+        "phone_sale": customers("phone", signals.phone_key),
+        "device_sale": customers("device", signals.device_key),
+        "device_1h": densest("device", signals.device_key, HOUR),
+        "card_sale": customers("card", signals.card_key),
     }
 
 
-def same_address(order: Order, signals: ClaimSignals, around: Neighbours) -> int:
+def same_address(order: Order, signals: ClaimSignals, around: Neighbours) -> float | None:
     """Customers at this house number whose street is this one, slips and noise allowed."""
-    street = place_of(order).street
+    ours = place_of(order)
+    if ours is None:
+        return None
     residents: dict[str, list[Neighbour]] = {signals.address_key: []}
     for member in around.group("block", signals.address_key[:WIDER]).members:
         residents.setdefault(member.address, []).append(member)
-    return len(
-        {
-            member.mailbox
-            for address, members in islice(residents.items(), MOST_STREETS)
-            if address == signals.address_key or alike(street, members[0].place.street)
-            for member in members
-        }
-    )
+    neighbours_in_it = {
+        member.customer
+        for address, members in islice(residents.items(), MOST_STREETS)
+        if address == signals.address_key or alike(ours.street, members[0].place.street)
+        for member in members
+    }
+    return float(max(1, len(neighbours_in_it)))
 
 
 def attempts_of(signed: Mapping[int, ClaimSignals]) -> dict[int, float | None]:

@@ -21,3 +21,8 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(LOOKALIKES).translate(PLAIN))
     text = "".join(character for character in text if unicodedata.category(character) not in {"Mn", "Cf", "Cc"})
     return DOUBLED.sub(r"\1", UMLAUT.sub(r"\1", text))
+
+
+def plain(text: str, longest: int) -> str:
+    """As much of a text as PostgreSQL's JSON takes: no NUL, no half of a surrogate pair."""
+    return text.replace("\0", "").encode(errors="replace").decode()[:longest]

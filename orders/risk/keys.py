@@ -7,6 +7,7 @@ its postcode, is a range of the same index.
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 
 from django.conf import settings
 
@@ -25,21 +26,36 @@ def digest(kind: str, value: str, size: int = KEY) -> str:
 
 
 def ip_key(address: str) -> str:
-    """The IPv4 address, or the IPv6 /64 that one person has."""
-    return digest("ip", network(address, v4=32, v6=64))
+    """The IPv4 address, or the IPv6 /64 that one person has; empty for none."""
+    return digest("ip", network(address, v4=32, v6=64)) if address else ""
 
 
 def net_key(address: str) -> str:
-    return digest("net", network(address, v4=24, v6=48))
+    return digest("net", network(address, v4=24, v6=48)) if address else ""
+
+
+def token_key(kind: str, token: str) -> str:
+    """Of a device cookie or a card's fingerprint; empty for none."""
+    return digest(kind, token) if token else ""
+
+
+def header_key(headers: Sequence[Sequence[str]]) -> str:
+    """Of the names in their order: the client's program and version more than its owner."""
+    return digest("headers", "|".join(name for name, _ in headers)) if headers else ""
 
 
 def email_key(customer_key: str) -> str:
-    """Of the canonical mailbox, see orders.customers."""
+    """Of the canonical mailbox, see orders.customers; empty for none."""
+    if not customer_key:
+        return ""
     domain = registrable(customer_key.rpartition("@")[2])
     return digest("domain", domain, WIDER) + digest("mailbox", customer_key, KEY - WIDER)
 
 
-def address_key(place: Place) -> str:
+def address_key(place: Place | None) -> str:
+    """Empty for no address."""
+    if place is None:
+        return ""
     return digest("block", place.block, WIDER) + digest("street", place.street, KEY - WIDER)
 
 

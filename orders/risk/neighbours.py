@@ -28,6 +28,12 @@ WITH found AS (
     SELECT id FROM orders_claimsignals
     WHERE drop_id = %(drop)s AND phone_key = ANY(%(phones)s::text[]) AND phone_key <> ''
     UNION
+    SELECT id FROM orders_claimsignals
+    WHERE drop_id = %(drop)s AND device_key = ANY(%(devices)s::text[]) AND device_key <> ''
+    UNION
+    SELECT id FROM orders_claimsignals
+    WHERE drop_id = %(drop)s AND card_key = ANY(%(cards)s::text[]) AND card_key <> ''
+    UNION
     SELECT id FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
         SELECT id FROM orders_claimsignals
         WHERE drop_id = %(drop)s AND address_key >= prefix AND address_key < prefix || 'g' OFFSET 0
@@ -38,8 +44,8 @@ WITH found AS (
         WHERE email_key >= prefix AND email_key < prefix || 'g' AND drop_id = %(drop)s OFFSET 0
     ) AS mailboxes
 )
-SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key,
-       o.customer_key, o.state, o.score, o.line1, o.line2, o.postcode, o.country
+SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key, s.device_key,
+       s.card_key, s.header_key, o.customer_key, o.state, o.score, o.line1, o.line2, o.postcode, o.country
 FROM found,
      LATERAL (SELECT * FROM orders_claimsignals WHERE id = found.id OFFSET 0) AS s,
      LATERAL (SELECT * FROM orders_order WHERE number = s.order_id OFFSET 0) AS o
@@ -57,6 +63,9 @@ class Neighbour:
     mailbox: str
     address: str
     phone: str
+    device: str
+    card: str
+    header: str
     customer_key: str
     state: str
     score: int | None
@@ -66,8 +75,18 @@ class Neighbour:
     country: str
 
     @property
+    def customer(self) -> str:
+        """Who comes back is one; an order without an address counts by itself."""
+        return self.mailbox or str(self.number)
+
+    @property
     def domain(self) -> str:
         return self.mailbox[:WIDER] if private_domain(self.customer_key) else ""
+
+    @property
+    def program(self) -> str:
+        """The same program behind the same network."""
+        return self.net + self.header if self.net and self.header else ""
 
     @property
     def block(self) -> str:
@@ -88,7 +107,7 @@ class Group:
 
     def add(self, neighbour: Neighbour) -> None:
         self.members.append(neighbour)
-        self.last_claims[neighbour.mailbox] = neighbour.at
+        self.last_claims[neighbour.customer] = neighbour.at
 
     def close(self) -> None:
         self.times = sorted(self.last_claims.values())
@@ -108,7 +127,7 @@ class Group:
         return next((rank for rank, member in enumerate(self.members, start=1) if member.number == number), 0)
 
 
-KINDS = ("ip", "net", "domain", "block", "phone", "mailbox")
+KINDS = ("ip", "net", "domain", "block", "phone", "mailbox", "device", "card", "program")
 
 
 class Neighbours:
@@ -136,10 +155,12 @@ def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> N
             {
                 "drop": drop_id,
                 "now": now,
-                "nets": list({each.net_key for each in signals}),
+                "nets": list({each.net_key for each in signals} - {""}),
                 "phones": list({each.phone_key for each in signals} - {""}),
-                "blocks": list({each.address_key[:WIDER] for each in signals}),
-                "mailboxes": list({mailbox_range(each) for each in signals}),
+                "devices": list({each.device_key for each in signals} - {""}),
+                "cards": list({each.card_key for each in signals} - {""}),
+                "blocks": list({each.address_key[:WIDER] for each in signals} - {""}),
+                "mailboxes": list({mailbox_range(each) for each in signals} - {""}),
             },
         )
         return Neighbours(Neighbour(*row) for row in cursor)

@@ -1,10 +1,17 @@
 """What a claim's request shows of its sender."""
 
+import json
 from typing import Any
 
 from django.http import HttpRequest
 
+from orders.risk.client import client_report
+from orders.risk.folding import plain
 from quantasneaks.addresses import client_address
+
+DEVICE_COOKIE = "qs_device"
+LONGEST_DEVICE = 64
+LONGEST_REPORT = 2000
 
 MOST_HEADERS = 40
 LONGEST_NAME = 60
@@ -22,7 +29,8 @@ SECRET = frozenset({"cookie", "authorization", "proxy-authorization"})
 
 
 def read_signals(request: HttpRequest, *, page_to_submit_ms: int | None, honeypot: bool) -> dict[str, Any]:
-    """The raw signals of a claim: ip, headers as [[name, value], ...] in their order, page_to_submit_ms, honeypot."""
+    """The raw signals of a claim: ip, headers as [[name, value], ...] in their order, page_to_submit_ms, honeypot,
+    device (the storefront's own cookie) and client (what its script reports); None where there is none."""
     headers = [
         [plain(name, LONGEST_NAME), plain(value, LONGEST_VALUE) if name.lower() in HARMLESS else ""]
         for name, value in request.headers.items()
@@ -35,9 +43,16 @@ def read_signals(request: HttpRequest, *, page_to_submit_ms: int | None, honeypo
         "headers": headers[:MOST_HEADERS],
         "page_to_submit_ms": page_to_submit_ms,
         "honeypot": bool(honeypot),
+        "device": request.COOKIES.get(DEVICE_COOKIE, "")[:LONGEST_DEVICE],
+        "client": read_report(request.POST.get("client", "")) if request.method == "POST" else None,
     }
 
 
-def plain(text: str, longest: int) -> str:
-    """PostgreSQL's JSON knows no NUL."""
-    return text.replace("\0", "")[:longest]
+def read_report(text: str) -> dict[str, Any] | None:
+    """The hidden field that the script filled; whatever else somebody sends there is no report."""
+    if not 0 < len(text) <= LONGEST_REPORT:
+        return None
+    try:
+        return client_report(json.loads(text))
+    except (ValueError, RecursionError):
+        return None

@@ -85,6 +85,14 @@ RULES: dict[str, Rule] = {
     "script_client": Rule(((0, 0), (1, 1.5)), "sent by a program, not by a browser"),
     "headers_missing": Rule(((0, 0), (2, 1.0)), "headers that every browser sends are missing"),
     "honeypot": Rule(((0, 0), (1, 2.5)), "a field that people cannot see was filled"),
+    # A family shares a browser, and a card.
+    "device_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers in one browser"),
+    "card_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers with one card"),
+    "burst": Rule(((2, 0), (5, 0.3)), "{n} customers with one program from one network within a second"),
+    "domain_1h": Rule(((3, 0), (10, 0.4)), "{n} customers with mailboxes of one private domain within an hour"),
+    # Each of them has honest exceptions; three at once hardly.
+    "contradictions": Rule(((1, 0), (2, 0.4), (3, 1.2), (5, 2.4)), "the browser contradicts itself in {n} places"),
+    "foreign_clock": Rule(((0, 0), (1, 0.2)), "the browser's clock runs in another country than the parcel's"),
 }
 
 

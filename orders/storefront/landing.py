@@ -1,10 +1,12 @@
 """What the landing page shows of the drop: how far the sale is, and which sizes are left."""
 
+import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +14,14 @@ from django.shortcuts import render
 
 from orders.errors import Refused
 from orders.models import Drop
+from orders.risk.request import DEVICE_COOKIE
 from orders.states import PairState
 from orders.storefront.countries import COUNTRIES
 from orders.storefront.forms import ClaimForm
 from orders.wording import money, size_text, time_to_decide
 
 FEW = 10  # pairs
+DEVICE_LIFE = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,18 @@ def show_landing(
         "key": uuid4(),
         "opened": kept_opening(request) or sign_opening(drop.now),
     }
-    return render(request, "storefront/landing.html", context, status=status)
+    response = render(request, "storefront/landing.html", context, status=status)
+    if DEVICE_COOKIE not in request.COOKIES:
+        # Who comes back with another mailbox is seen to be one. It names nobody, and no script can read it.
+        response.set_cookie(
+            DEVICE_COOKIE,
+            secrets.token_urlsafe(16),
+            max_age=DEVICE_LIFE,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
 
 
 # --- when the form was opened: signed, so that a script cannot say it took its time -----------------------------------
