@@ -1,18 +1,23 @@
 """Deciding a review: every rule of it, whoever asks and through whichever door."""
 
+from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
+from django.db.models import QuerySet
 
+from fulfillment.locks import refuse_locked
 from fulfillment.models import Decision
 from fulfillment.reasons import REASONS, Reason, Verdict, overrules
 from orders.customers import customer_key
-from orders.errors import Refused
+from orders.errors import AlreadyDecided, Refused
 from orders.models import Order
-from orders.workflow import approve_order, reject_order
+from orders.workflow import approve_order, order_in_review, reject_order, withdraw_decision
 
 LONGEST_NOTE = 1000  # characters
+LONGEST_UNDO = 30  # seconds in which a decision may be withdrawn
 
 
 class NotAllowed(Refused):
@@ -39,20 +44,29 @@ def refuse_own_order(order: Order, reviewer: User) -> None:
 
 
 @transaction.atomic
-def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str, note: str) -> Decision:
-    """Approve or reject, at once and for good.
+def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str, note: str, undo: int = 0) -> Decision:
+    """Approve or reject; for `undo` seconds it may be withdrawn, and takes effect then.
 
-    Raises NotAllowed, Order.DoesNotExist, InvalidDecision, and as the order's state has it TooLate, AlreadyDecided or
-    NotInReview; the very same decision sent twice is decided already.
+    Where QS_FOUR_EYES_SCORE asks for it, the first approval is kept and waits for another person's (`needs_second`).
+    Raises NotAllowed, Order.DoesNotExist, InvalidDecision, Locked, and as the order's state has it TooLate,
+    AlreadyDecided or NotInReview; the very same decision sent twice is decided already.
     """
-    if not may_decide(reviewer):
-        raise NotAllowed("You need the permission to decide reviews.")
-    order = Order.objects.lock(Order.objects.only("number").get(public_id=public_id).number)
-    refuse_own_order(order, reviewer)
+    order = locked_for(public_id, reviewer)
     note = note.strip()
     check_words(order, verdict=verdict, reason=reason, note=note)
-    act = approve_order if verdict == Verdict.APPROVE else reject_order
-    decided = act(number=order.number, reviewer=reviewer.get_username(), reason=reason, note=note)
+    if not 0 <= undo <= LONGEST_UNDO:
+        raise InvalidDecision(f"A decision can be withdrawn for at most {LONGEST_UNDO} seconds.")
+    earlier = list(standing(order))
+    if any(same_person(decision.reviewer, reviewer) for decision in earlier):
+        raise AlreadyDecided("You have decided this order already. A colleague gives the second approval.")
+    words = {"reviewer": reviewer.get_username(), "reason": reason, "note": note}
+    first_of_two = verdict == Verdict.APPROVE and needs_four_eyes(order) and not earlier
+    refuse_locked(order, reviewer)
+    if first_of_two:
+        decided = order_in_review(order.number)
+    else:
+        act = approve_order if verdict == Verdict.APPROVE else reject_order
+        decided = act(number=order.number, undo=timedelta(seconds=undo), **words)
     return Decision.objects.create(
         order=decided,
         reviewer=reviewer,
@@ -62,13 +76,59 @@ def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str,
         score=order.score,
         level=order.level,
         decided_at=decided.now,
+        needs_second=first_of_two,
     )
+
+
+@transaction.atomic
+def withdraw(*, public_id: UUID, reviewer: User) -> Decision:
+    """Take one's decision back before it takes effect.
+
+    Raises NotAllowed, Order.DoesNotExist, AlreadyDecided where nothing of this person's is left to withdraw.
+    """
+    order = locked_for(public_id, reviewer)
+    decision = standing(order).filter(reviewer=reviewer).first()
+    if decision is None or (decision.needs_second and standing(order).count() > 1):
+        raise AlreadyDecided("There is no decision of yours left to withdraw.")
+    if decision.needs_second:
+        order_in_review(order.number)
+    else:
+        withdraw_decision(number=order.number, reviewer=reviewer.get_username())
+    decision.withdrawn_at = order.now
+    decision.save(update_fields=["withdrawn_at"])
+    return decision
+
+
+def locked_for(public_id: UUID, reviewer: User) -> Order:
+    """The order, locked, for somebody who may decide it. Raises NotAllowed, Order.DoesNotExist."""
+    if not may_decide(reviewer):
+        raise NotAllowed("You need the permission to decide reviews.")
+    order = Order.objects.lock(Order.objects.only("number").get(public_id=public_id).number)
+    refuse_own_order(order, reviewer)
+    return order
+
+
+def standing(order: Order) -> "QuerySet[Decision]":
+    """What was decided and not withdrawn."""
+    return Decision.objects.filter(order=order, withdrawn_at__isnull=True).select_related("reviewer")
+
+
+def needs_four_eyes(order: Order) -> bool:
+    """Whether an approval of this order takes two people."""
+    least = settings.FOUR_EYES_SCORE
+    return least is not None and order.score is not None and order.score >= least
+
+
+def same_person(one: User, other: User) -> bool:
+    """Two accounts with one mailbox are one person."""
+    mailboxes = [customer_key(user.email) for user in (one, other) if user.email]
+    return one.pk == other.pk or (len(mailboxes) == 2 and mailboxes[0] == mailboxes[1])
 
 
 def check_words(order: Order, *, verdict: str, reason: str, note: str) -> None:
     """Raises InvalidDecision, with a text for the reviewer."""
     if verdict not in Verdict.values:
-        raise InvalidDecision("The decision must be approve or reject. It takes effect at once and cannot be undone.")
+        raise InvalidDecision("The decision must be approve or reject, or undo to withdraw one.")
     verdict = Verdict(verdict)
     if reason not in REASONS[verdict]:
         raise InvalidDecision(f"Choose a reason. To {verdict}, one of: {', '.join(REASONS[verdict])}.")

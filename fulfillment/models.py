@@ -1,4 +1,4 @@
-"""What the reviewers decided."""
+"""What the reviewers decided, and who is looking at an order just now."""
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +18,10 @@ class Decision(models.Model):
     score = models.PositiveSmallIntegerField(null=True, help_text="As the reviewer saw it.")
     level = models.CharField(max_length=6, choices=Level.choices, blank=True, default="")
     decided_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, help_text="Taken back by its reviewer before it took effect.")
+    needs_second = models.BooleanField(
+        db_default=False, default=False, help_text="The first of two approvals: it waits for another person's."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -26,7 +30,16 @@ class Decision(models.Model):
             ("retry_work", "Can retry a failing step of an order"),
         ]
         constraints = [
-            models.UniqueConstraint(name="one_decision_per_order", fields=["order"]),
+            models.UniqueConstraint(
+                name="one_standing_decision_per_order",
+                fields=["order"],
+                condition=models.Q(withdrawn_at__isnull=True, needs_second=False),
+            ),
+            models.UniqueConstraint(
+                name="one_standing_decision_per_order_and_person",
+                fields=["order", "reviewer"],
+                condition=models.Q(withdrawn_at__isnull=True),
+            ),
             models.CheckConstraint(
                 name="decision_reason_fits_the_verdict",
                 condition=models.Q(verdict=Verdict.APPROVE, reason__in=REASONS[Verdict.APPROVE])
@@ -41,3 +54,14 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} order {self.order_id}"
+
+
+class ReviewLock(models.Model):
+    """Somebody is looking at this order: nobody else decides it until then."""
+
+    order = models.OneToOneField("orders.Order", on_delete=models.CASCADE, primary_key=True, related_name="lock")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"order {self.order_id} by {self.reviewer_id}"

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Least
 
+from fulfillment.models import Decision, ReviewLock
 from orders import clock
 from orders.models import Callback, Order
 from orders.states import Level, State, Wait
@@ -61,6 +62,7 @@ def in_review(level: str = "") -> "QuerySet[Order, Any]":
             callbacks__resolved_at__isnull=True,
             callbacks__deadline_at__gt=clock.expression(),
         )
+        .exclude(stored__isnull=False)  # decided; it takes effect in a moment
         .annotate(opened_at=F("callbacks__opened_at"), deadline_at=F("callbacks__deadline_at"))
         .annotate(now=clock.expression())  # type: ignore[no-redef]  # as Order.objects.lock() does
         .annotate(urgent_at=Least("callbacks__deadline_at", "payment__capture_before"))
@@ -70,8 +72,17 @@ def in_review(level: str = "") -> "QuerySet[Order, Any]":
 
 
 def listed(orders: "QuerySet[Order, Any]") -> "QuerySet[Order, Any]":
-    """Only what the desk shows, in one query."""
-    return orders.select_related("payment", "evidence").only(*LISTED)
+    """Only what the desk shows, in one query: `locked_by` and `first_approval` are names of colleagues, or None."""
+    first = Decision.objects.filter(order=OuterRef("pk"), withdrawn_at__isnull=True, needs_second=True)
+    lock = ReviewLock.objects.filter(order=OuterRef("pk"), until__gt=clock.expression())
+    return (
+        orders.select_related("payment", "evidence")
+        .only(*LISTED)
+        .annotate(
+            first_approval=Subquery(first.values("reviewer__username")[:1]),
+            locked_by=Subquery(lock.values("reviewer__username")[:1]),
+        )
+    )
 
 
 def time_left(order: Order) -> TimeLeft | None:

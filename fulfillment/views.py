@@ -1,7 +1,7 @@
 """The review desk: the list of open reviews, one review, and the door through which a decision comes in.
 
-A decision takes effect at once: there is no time in which to withdraw it yet. `undo=N` is therefore read as 0, and
-`decision=undo` is refused.
+A decision takes effect at once, or after `undo=N` seconds until when `decision=undo` withdraws it. Words beside the
+contract's: `decision=lock`, `take_over` and `leave`, with which a reviewer holds an order for a while.
 """
 
 from collections.abc import Callable
@@ -14,20 +14,33 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from fulfillment.decisions import NotAllowed, decide_review, may_decide, refuse_own_order
+from fulfillment.decisions import (
+    InvalidDecision,
+    NotAllowed,
+    decide_review,
+    locked_for,
+    may_decide,
+    needs_four_eyes,
+    refuse_own_order,
+    standing,
+    withdraw,
+)
+from fulfillment.locks import leave, lock_of, take_lock
 from fulfillment.models import Decision
 from fulfillment.reasons import OVERRULED, REASONS, Verdict
 from fulfillment.reviews import TimeLeft, in_review, listed, time_left
 from orders import clock
 from orders.errors import Refused
-from orders.models import Order
+from orders.models import Order, StoredDecision
 from orders.states import Level, State
 from orders.storefront.answers import wants_json
 from orders.storefront.bodies import JSON, parse_json, read_body, refuse_unreadable
@@ -35,6 +48,7 @@ from orders.storefront.refusals import Malformed, NotFound
 from orders.storefront.status import iso
 
 PER_PAGE = 100  # rows; more of them would make the page larger than 80 KB
+UNDO = 10  # seconds that the pages give to withdraw a decision
 STATUS_OF = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "forbidden": HTTPStatus.FORBIDDEN,
@@ -97,8 +111,8 @@ def as_json(order: Any) -> dict[str, Any]:
         "level": order.level or None,
         "deadline": iso(order.deadline_at),
         "size": int(order.size) if order.size == int(order.size) else float(order.size),
-        "lockedBy": None,
-        "secondApproval": False,
+        "lockedBy": order.locked_by,
+        "secondApproval": order.first_approval is not None,
     }
 
 
@@ -118,9 +132,16 @@ def review(request: HttpRequest, order_id: str) -> HttpResponse:
 def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
     assert isinstance(request.user, User)
     words = read_words(request)
+    act = words.pop("verdict")
+    if act in HOLDING:
+        return hold(request, public_id, act)
     try:
-        decision = decide_review(public_id=public_id, reviewer=request.user, **words)
+        if act == "undo":
+            return withdrawn(request, withdraw(public_id=public_id, reviewer=request.user))
+        undo = read_undo(words.pop("undo"))
+        decision = decide_review(public_id=public_id, reviewer=request.user, verdict=act, undo=undo, **words)
     except Refused as refusal:
+        words["verdict"] = act
         if asks_json(request) or isinstance(refusal, NotAllowed):
             return refuse(request, refusal)
         return show(request, public_id, words=words, refusal=refusal)
@@ -133,27 +154,78 @@ def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
                 "reason": decision.reason,
                 "status": decision.order.state,
             }
+            | ({"error": "second_approval_needed"} if decision.needs_second else {}),
+            status=HTTPStatus.ACCEPTED if decision.needs_second else HTTPStatus.OK,
         )
     done = "approved" if decision.verdict == Verdict.APPROVE else "rejected"
-    messages.success(request, f"Order {decision.order_id} is {done}.")
+    if decision.needs_second:
+        messages.info(request, f"Your approval of order {decision.order_id} is kept. A colleague gives the second one.")
+        return show(request, public_id, status=HTTPStatus.ACCEPTED)
+    if undo:
+        where = reverse("fulfillment:review", args=[public_id])
+        text = 'Order {} will be {} in {} seconds. <a href="{}">Withdraw the decision</a>'
+        messages.success(request, format_html(text, decision.order_id, done, undo, where))
+    else:
+        messages.success(request, f"Order {decision.order_id} is {done}.")
     return HttpResponseRedirect(reverse("fulfillment:desk"), status=HTTPStatus.SEE_OTHER)
+
+
+def withdrawn(request: HttpRequest, decision: Decision) -> HttpResponse:
+    if asks_json(request):
+        return JsonResponse({"orderId": str(decision.order.public_id), "number": decision.order_id, "decision": "undo"})
+    messages.success(request, f"Your decision on order {decision.order_id} is withdrawn.")
+    return HttpResponseRedirect(request.path, status=HTTPStatus.SEE_OTHER)
+
+
+HOLDING = ("lock", "take_over", "leave")
+
+
+def hold(request: HttpRequest, public_id: UUID, act: str) -> HttpResponse:
+    """Hold the order for this reviewer, take it over, or let it go. Raises NotAllowed, Locked."""
+    assert isinstance(request.user, User)
+    with transaction.atomic():
+        order = locked_for(public_id, request.user)
+        if act == "leave":
+            leave(order, request.user)
+        else:
+            take_lock(order, request.user, over=act == "take_over")
+    if asks_json(request):
+        return JsonResponse({"orderId": str(public_id), "lockedBy": None if act == "leave" else str(request.user)})
+    where = reverse("fulfillment:desk") if act == "leave" else request.path
+    return HttpResponseRedirect(where, status=HTTPStatus.SEE_OTHER)
+
+
+def read_undo(text: str) -> int:
+    """Seconds. Raises InvalidDecision."""
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise InvalidDecision("undo must be a number of seconds.")
+    return int(text)
 
 
 def read_words(request: HttpRequest) -> dict[str, str]:
     """The decision as sent, form or JSON. Raises Malformed."""
     sent = parse_json(read_body(request)) if request.content_type == JSON else request.POST
     words = {}
-    for name, key in (("verdict", "decision"), ("reason", "reason"), ("note", "note")):
+    for name, key in (("verdict", "decision"), ("reason", "reason"), ("note", "note"), ("undo", "undo")):
         word = sent.get(key)
+        if name == "undo" and isinstance(word, int) and not isinstance(word, bool):
+            word = str(word)
         if not isinstance(word, str | None):
-            raise Malformed("decision, reason and note must be text.")
+            raise Malformed("decision, reason and note must be text, undo a number.")
         words[name] = word or ""
     refuse_unreadable(words)
     return words
 
 
 def show(
-    request: HttpRequest, public_id: UUID, *, words: dict[str, str] | None = None, refusal: Refused | None = None
+    request: HttpRequest,
+    public_id: UUID,
+    *,
+    words: dict[str, str] | None = None,
+    refusal: Refused | None = None,
+    status: HTTPStatus = HTTPStatus.OK,
 ) -> HttpResponse:
     """The review's page; a refused decision comes back with its words kept. Raises NotAllowed for one's own order."""
     assert isinstance(request.user, User)
@@ -161,6 +233,8 @@ def show(
     refuse_own_order(order, request.user)
     words = words or {}
     left = time_left(order) if order.state == State.AWAITING_APPROVAL else None
+    order.now = clock.now()
+    decisions = list(standing(order))
     forms = [
         {
             "verdict": verdict,
@@ -177,8 +251,14 @@ def show(
         "refusal": refusal,
         "events": order.events.all(),
         "mails": order.mails.all(),
-        "decision": Decision.objects.filter(order=order).select_related("reviewer").first(),
-        "now": clock.now(),
+        "decision": next((decision for decision in decisions if not decision.needs_second), None),
+        "first_approval": next((decision for decision in decisions if decision.needs_second), None),
+        "stored": StoredDecision.objects.filter(order=order).first() if left else None,
+        "four_eyes": needs_four_eyes(order),
+        "lock": lock_of(order) if left else None,
+        "undo": UNDO,
+        "now": order.now,
     }
-    status = STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT) if refusal else HTTPStatus.OK
+    if refusal:
+        status = STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)
     return render(request, "fulfillment/review.html", shown, status=status)

@@ -175,17 +175,17 @@ class Lease:
                 order.record("attempt failed", actor=Actor.WORKER, cause=cause, attempt=work.attempts, step=work.step)
 
 
-def enqueue(order: Order, *steps: Step) -> None:
+def enqueue(order: Order, *steps: Step, at: datetime | None = None) -> None:
     """Say what comes next for a locked order, in the caller's transaction; its commit rings the bell (a trigger).
 
     How to undo a step is registered along with it, before its outside effect can begin: a time-out may hide a success.
-    A step that is there already is due now; one that is running runs once more.
+    A step that is there already is due now, or `at` a later time; one that is running runs once more.
     """
     for name in steps:
         if undo := RULES[name].undo:
             order.register(undo)
     Work.objects.bulk_create(
-        [Work(order_id=order.number, step=name, due_at=order.now) for name in steps],
+        [Work(order_id=order.number, step=name, due_at=at or order.now) for name in steps],
         update_conflicts=True,
         update_fields=["due_at"],
         unique_fields=["order", "step"],

@@ -32,7 +32,7 @@ from orders.errors import (
     TooLate,
     Transient,
 )
-from orders.models import Drop, Mail, Order, Payment, Shipment, Work
+from orders.models import Drop, Mail, Order, Payment, Shipment, StoredDecision, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
@@ -53,6 +53,7 @@ from orders.states import (
 )
 
 LINK_MAIL_PAUSE = timedelta(hours=1)
+AT_ONCE = timedelta(0)
 
 # --- 1. The claim: a pair is reserved in the very transaction that makes the order ------------------------------------
 
@@ -233,23 +234,53 @@ def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:
 
 
 @transaction.atomic
-def approve_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
-    """A reviewer says yes. Raises TooLate, AlreadyDecided, NotInReview."""
+def approve_order(*, number: int, reviewer: str, reason: str, note: str, undo: timedelta = AT_ONCE) -> Order:
+    """A reviewer says yes, and may withdraw it for as long as `undo`. Raises TooLate, AlreadyDecided, NotInReview."""
+    return decide(number, StoredDecision(approve=True, reviewer=reviewer, reason=reason, note=note), undo)
+
+
+@transaction.atomic
+def reject_order(*, number: int, reviewer: str, reason: str, note: str, undo: timedelta = AT_ONCE) -> Order:
+    """A reviewer says no, and may withdraw it for as long as `undo`. Raises TooLate, AlreadyDecided, NotInReview."""
+    return decide(number, StoredDecision(approve=False, reviewer=reviewer, reason=reason, note=note), undo)
+
+
+def decide(number: int, decision: StoredDecision, undo: timedelta) -> Order:
+    """At once, or stored with the time at which it takes effect: whatever is killed until then, it will."""
     order = order_in_review(number)
-    order.close_callback(Resolution.SUCCESS)
-    order.approve()
-    order.record("approved", actor=Actor.REVIEWER, who=reviewer, cause=reason, note=note)
-    enqueue(order, Step.CAPTURE_PAYMENT)
+    if undo:
+        decision.order, decision.takes_effect_at = order, order.now + undo
+        decision.save(force_insert=True)
+        what = "approval stored" if decision.approve else "rejection stored"
+        order.record(what, actor=Actor.REVIEWER, who=decision.reviewer, cause=decision.reason)
+        enqueue(order, Step.EXPIRE_REVIEW, at=decision.takes_effect_at)
+    else:
+        take_effect(order, decision)
     order.commit()
     return order
 
 
+def take_effect(order: Order, decision: StoredDecision) -> None:
+    """What the reviewer said happens to the locked order."""
+    words = {"who": decision.reviewer, "cause": decision.reason, "note": decision.note}
+    if decision.approve:
+        order.close_callback(Resolution.SUCCESS)
+        order.approve()
+        order.record("approved", actor=Actor.REVIEWER, **words)
+        enqueue(order, Step.CAPTURE_PAYMENT)
+    else:
+        undo_order(order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", **words)
+
+
 @transaction.atomic
-def reject_order(*, number: int, reviewer: str, reason: str, note: str) -> Order:
-    """A reviewer says no. Raises TooLate, AlreadyDecided, NotInReview."""
-    order = order_in_review(number)
-    undo_order(order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", who=reviewer, cause=reason, note=note)
-    order.commit()
+def withdraw_decision(*, number: int, reviewer: str) -> Order:
+    """The reviewer takes back what has not taken effect. Raises AlreadyDecided where nothing of theirs is left."""
+    order = Order.objects.lock(number)
+    stored = StoredDecision.objects.filter(order=order, reviewer=reviewer, takes_effect_at__gt=order.now)
+    if order.state != State.AWAITING_APPROVAL or not stored.delete()[0]:
+        raise AlreadyDecided("There is no decision of yours left to withdraw.")
+    order.record("decision withdrawn", actor=Actor.REVIEWER, who=reviewer)
+    enqueue(order, Step.EXPIRE_REVIEW)  # the deadline may have passed meanwhile
     return order
 
 
@@ -260,7 +291,7 @@ def order_in_review(number: int) -> Order:
         raise NotInReview("This order is not paid yet.")
     if order.outcome == Outcome.APPROVAL_TIMEOUT:
         raise TooLate("The time to decide is over.")
-    if order.state != State.AWAITING_APPROVAL:
+    if order.state != State.AWAITING_APPROVAL or StoredDecision.objects.filter(order=order).exists():
         raise AlreadyDecided("This order is decided already.")
     callback = order.open_callback()
     if callback is None or callback.deadline_at <= order.now:
@@ -269,12 +300,19 @@ def order_in_review(number: int) -> Order:
 
 
 @step(Step.EXPIRE_REVIEW, during=(State.AWAITING_APPROVAL,))
-def expire_review(order: Order, lease: Lease) -> None:
-    """Nobody decided in time."""
+def end_review(order: Order, lease: Lease) -> None:
+    """The time to withdraw a decision is over, or nobody decided in time. A decision made in time counts."""
     with lease.recording(State.AWAITING_APPROVAL) as order:
-        undo_order(
-            order, Outcome.APPROVAL_TIMEOUT, actor=Actor.BEAT, what="review timed out", cause="Not decided in time."
-        )
+        stored = StoredDecision.objects.filter(order=order).first()
+        callback = order.open_callback()
+        if stored and stored.takes_effect_at > order.now:
+            enqueue(order, Step.EXPIRE_REVIEW, at=stored.takes_effect_at)
+        elif stored:
+            take_effect(order, stored)
+        elif callback and callback.deadline_at <= order.now:
+            undo_order(
+                order, Outcome.APPROVAL_TIMEOUT, actor=Actor.BEAT, what="review timed out", cause="Not decided in time."
+            )
 
 
 # --- 5. Capture and shipment ------------------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ PAYMENT_TIMEOUT = seconds("QS_PAYMENT_TIMEOUT", 3600)  # to pay, from entering a
 APPROVAL_TIMEOUT = seconds("QS_APPROVAL_TIMEOUT", 86400)  # to decide, from entering awaiting_approval
 SWEEP_INTERVAL = seconds("QS_SWEEP_INTERVAL", 1)  # how often beat looks for due deadlines and unsent work
 WORKERS = env.int("QS_WORKERS", 2)  # worker processes
+# Approvals from this score on take two people; None turns it off.
+FOUR_EYES_SCORE = env.int("QS_FOUR_EYES_SCORE") if env.str("QS_FOUR_EYES_SCORE", "") else None
 CLAIM_RATE = env.int("QS_CLAIM_RATE", 60)  # claims a minute per client address; 0 turns it off
 try:  # addresses or networks
     TRUSTED_PROXIES = [ip_network(text) for text in env.list("QS_TRUSTED_PROXIES", default=["127.0.0.1", "::1"])]

@@ -9,6 +9,7 @@ from orders.models.order import Order
 from orders.models.payment import EventsRead, Payment, Reconciliation, WebhookEvent, WebhookRefusals
 from orders.models.shipment import Shipment
 from orders.models.signals import ClaimAttempts, ClaimSignals
+from orders.models.stored import StoredDecision
 from orders.models.sweep import SweepBeat
 from orders.models.work import Work
 
@@ -26,6 +27,7 @@ __all__ = [
     "Payment",
     "Reconciliation",
     "Shipment",
+    "StoredDecision",
     "SweepBeat",
     "WebhookEvent",
     "WebhookRefusals",

@@ -1,0 +1,290 @@
+"""A decision may be withdrawn until it takes effect, waits for a second person's where the score asks for it, and is
+not made under a colleague's hands."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from fulfillment.decisions import NotAllowed, decide_review, withdraw
+from fulfillment.locks import LOCK_TIME
+from fulfillment.models import Decision
+from orders import clock
+from orders.errors import AlreadyDecided
+from orders.models import Order
+from orders.states import Outcome, State
+from orders.workflow import cancel_order
+from tests.life import at_once, fresh, kinds, later, open_drop, settle, story
+from tests.reviews import a_reviewer, a_user, browser, in_review
+
+pytestmark = pytest.mark.usefixtures("strangers")
+JSON = {"HTTP_ACCEPT": "application/json"}
+
+
+def post(client, order, **words):
+    return client.post(f"/admin/review/{order.public_id}/", words, **JSON)
+
+
+def approve(client, order, **words):
+    return post(client, order, **({"decision": "approve", "reason": "looks_genuine", "note": "I called."} | words))
+
+
+def reject(client, order, **words):
+    return post(client, order, **({"decision": "reject", "reason": "suspected_bot", "note": "Seen it."} | words))
+
+
+def reviews(client):
+    return client.get("/admin/review/?format=json").json()["reviews"]
+
+
+def after(seconds):
+    later(timedelta(seconds=seconds))
+    settle_reviews()
+
+
+def settle_reviews():
+    """What is due, without a provider: a step that needs one waits for its next turn."""
+    settle()
+
+
+# --- the time to withdraw ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("decide", "state"), [(approve, State.APPROVED), (reject, State.COMPENSATING)])
+def test_a_decision_is_stored_at_once_and_takes_effect_later(decide, state):
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    assert decide(client, order, undo=10).status_code == 200
+    assert Decision.objects.get().withdrawn_at is None
+    after(9)
+    assert fresh(order).state == State.AWAITING_APPROVAL
+    later(timedelta(seconds=2))
+    from orders.engine import run_due
+    from orders.states import Step
+    from orders.workflow import undo_order
+
+    run_due([Step.EXPIRE_REVIEW], undo_order)
+    assert fresh(order).state == state
+
+
+def test_its_reviewer_withdraws_it_and_decides_anew():
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    approve(client, order, undo=10)
+    assert post(client, order, decision="undo").status_code == 200
+    after(11)
+    assert fresh(order).state == State.AWAITING_APPROVAL
+    assert story(order)[-2:] == ["approval stored", "decision withdrawn"]
+    assert [review["number"] for review in reviews(client)] == [order.number]
+    assert reject(client, order).status_code == 200
+    assert fresh(order).outcome == Outcome.REJECTED
+    assert Decision.objects.count() == 2
+
+
+def test_nobody_else_withdraws_it_and_nobody_twice():
+    order, client, other = in_review(open_drop()), browser(a_reviewer()), browser(a_reviewer("sam"))
+    approve(client, order, undo=10)
+    assert post(other, order, decision="undo").status_code == 409
+    assert post(client, order, decision="undo").status_code == 200
+    assert post(client, order, decision="undo").status_code == 409
+
+
+def test_in_effect_it_is_past_withdrawing():
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    approve(client, order)
+    assert post(client, order, decision="undo").status_code == 409
+    waits = in_review(open_drop())
+    approve(client, waits, undo=5)
+    later(timedelta(seconds=6))  # due, and no worker has come yet
+    assert post(client, waits, decision="undo").status_code == 409
+
+
+def test_while_it_waits_the_order_is_decided_for_everybody():
+    order, client, other = in_review(open_drop()), browser(a_reviewer()), browser(a_reviewer("sam"))
+    approve(client, order, undo=10)
+    assert reviews(other) == []
+    for again in (client, other):
+        answer = reject(again, order)
+        assert (answer.status_code, answer.json()["error"]) == (409, "already_decided")
+
+
+def test_a_customers_cancel_wins():
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    approve(client, order, undo=10)
+    cancel_order(public_id=order.public_id)
+    later(timedelta(seconds=11))
+    assert post(client, order, decision="undo").status_code == 409
+    assert fresh(order).outcome == Outcome.CANCELLED
+    assert "approved" not in story(order)
+
+
+def test_a_decision_made_in_time_counts_though_it_takes_effect_after_the_deadline():
+    order, client = in_review(open_drop(), time=timedelta(seconds=8)), browser(a_reviewer())
+    reject(client, order, undo=20)
+    after(9)
+    assert fresh(order).state == State.AWAITING_APPROVAL
+    after(12)
+    assert fresh(order).outcome == Outcome.REJECTED
+
+
+def test_withdrawn_after_the_deadline_the_order_times_out():
+    order, client = in_review(open_drop(), time=timedelta(seconds=8)), browser(a_reviewer())
+    reject(client, order, undo=20)
+    after(9)
+    assert post(client, order, decision="undo").status_code == 200
+    settle()
+    assert fresh(order).outcome == Outcome.APPROVAL_TIMEOUT
+
+
+@pytest.mark.parametrize("undo", ["31", "-1", "soon", "1.5", "²"])
+def test_the_time_to_withdraw_is_a_number_of_seconds_up_to_thirty(undo):
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    assert approve(client, order, undo=undo).status_code == 422
+    assert not Decision.objects.exists()
+
+
+def test_a_form_without_a_script_shows_how_to_withdraw():
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    words = {"decision": "approve", "reason": "looks_genuine", "note": "", "undo": "10"}
+    page = client.post(f"/admin/review/{order.public_id}/", words, follow=True)
+    assert b"Withdraw the decision" in page.content
+    assert b'value="undo"' in client.get(f"/admin/review/{order.public_id}/").content
+
+
+# --- four eyes --------------------------------------------------------------------------------------------------------
+
+
+def test_a_high_score_takes_two_people_to_approve(settings):
+    settings.FOUR_EYES_SCORE = 75
+    order, one, two = in_review(open_drop(), score=80), browser(a_reviewer()), browser(a_reviewer("sam"))
+    answer = approve(one, order)
+    assert (answer.status_code, answer.json()["error"]) == (202, "second_approval_needed")
+    assert fresh(order).state == State.AWAITING_APPROVAL
+    assert [review["secondApproval"] for review in reviews(two)] == [True]
+    assert approve(one, order).status_code == 409
+    assert reject(one, order).status_code == 409
+    assert approve(two, order).status_code == 200
+    assert fresh(order).state == State.APPROVED
+
+
+def test_below_that_score_one_person_does_and_a_rejection_always_takes_one(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, client = open_drop(), browser(a_reviewer())
+    low, high = in_review(drop, score=74), in_review(drop, score=90)
+    assert approve(client, low).status_code == 200
+    assert reject(client, high).status_code == 200
+
+
+def test_a_second_account_of_the_same_person_is_no_second_person(settings):
+    settings.FOUR_EYES_SCORE = 75
+    order = in_review(open_drop(), score=80)
+    approve(browser(a_reviewer(email="rita@gmail.com")), order)
+    assert approve(browser(a_reviewer("alias", email="R.i.t.a+2@googlemail.com")), order).status_code == 409
+    assert fresh(order).state == State.AWAITING_APPROVAL
+
+
+def test_a_colleague_may_still_reject_and_the_first_approval_may_be_withdrawn(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, one, two = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    order, other = in_review(drop, score=80), in_review(drop, score=80)
+    approve(one, order)
+    assert reject(two, order, undo=10).status_code == 200
+    assert post(one, order, decision="undo").status_code == 409
+    approve(one, other)
+    assert post(one, other, decision="undo").status_code == 200
+    assert approve(two, other).status_code == 202
+
+
+def test_two_first_approvals_at_once_are_a_first_and_a_second(settings):
+    settings.FOUR_EYES_SCORE = 75
+    order, people = in_review(open_drop(), score=80), [a_reviewer(), a_reviewer("sam")]
+
+    def say_yes(person):
+        return decide_review(
+            public_id=order.public_id, reviewer=person, verdict="approve", reason="looks_genuine", note="x"
+        ).needs_second
+
+    assert sorted(at_once([lambda p=p: say_yes(p) for p in people])) == [False, True]
+    assert fresh(order).state == State.APPROVED
+
+
+# --- holding an order -------------------------------------------------------------------------------------------------
+
+
+def test_a_colleague_cannot_decide_what_somebody_holds_until_they_take_it_over():
+    order, one, two = in_review(open_drop()), browser(a_reviewer()), browser(a_reviewer("sam"))
+    assert post(one, order, decision="lock").status_code == 200
+    assert [review["lockedBy"] for review in reviews(two)] == ["rita"]
+    answer = approve(two, order)
+    assert (answer.status_code, answer.json()["error"]) == (409, "locked")
+    assert post(two, order, decision="lock").status_code == 409
+    assert post(two, order, decision="take_over").status_code == 200
+    assert approve(one, order).status_code == 409
+    assert approve(two, order).status_code == 200
+
+
+def test_a_lock_ends_by_itself_or_when_its_holder_leaves():
+    drop, one, two = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    order, other = in_review(drop), in_review(drop)
+    post(one, order, decision="lock")
+    later(LOCK_TIME + timedelta(seconds=1))
+    assert [review["lockedBy"] for review in reviews(two)] == [None, None]
+    assert approve(two, order).status_code == 200
+    post(one, other, decision="lock")
+    post(one, other, decision="leave")
+    assert approve(two, other).status_code == 200
+
+
+def test_the_own_lock_is_no_hindrance_and_none_is_needed():
+    drop, client = open_drop(), browser(a_reviewer())
+    order, other = in_review(drop), in_review(drop)
+    post(client, order, decision="lock")
+    assert approve(client, order).status_code == 200
+    assert approve(client, other).status_code == 200
+
+
+# --- whatever door ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["undo", "lock", "take_over", "leave", "approve"])
+def test_without_the_permission_nothing_is_possible(word):
+    order, reviewer = in_review(open_drop()), browser(a_reviewer())
+    approve(reviewer, order, undo=10)
+    assert post(browser(a_user("joe")), order, decision=word, reason="looks_genuine").status_code == 403
+    assert Decision.objects.get().withdrawn_at is None
+
+
+def test_nobody_withdraws_a_decision_on_their_own_order():
+    order, reviewer = in_review(open_drop(), email="rita@example.org"), a_reviewer(email="rita@example.org")
+    with pytest.raises(NotAllowed):
+        withdraw(public_id=order.public_id, reviewer=reviewer)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda d: d.delete(), lambda d: d.update(note="better"), lambda d: d.update(verdict="reject")]
+)
+def test_a_decision_stays_as_it_was_made(change):
+    order = in_review(open_drop())
+    approve(browser(a_reviewer()), order)
+    with pytest.raises(IntegrityError, match="stays"), transaction.atomic():
+        change(Decision.objects.all())
+
+
+def test_a_withdrawn_decision_stays_withdrawn():
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    approve(client, order, undo=10)
+    post(client, order, decision="undo")
+    with pytest.raises(IntegrityError, match="stays"), transaction.atomic():
+        Decision.objects.update(withdrawn_at=None)
+
+
+def test_of_many_at_once_one_decides():
+    order, people = in_review(open_drop()), [a_reviewer(f"r{n}") for n in range(6)]
+
+    def decide(person):
+        return decide_review(
+            public_id=order.public_id, reviewer=person, verdict="approve", reason="looks_genuine", note="", undo=10
+        )
+
+    results = at_once([lambda p=p: decide(p) for p in people])
+    assert kinds(results) == {"Decision": 1, "AlreadyDecided": 5}
+    assert any(isinstance(result, AlreadyDecided) for result in results)
+    assert Order.objects.get(number=order.number).stored.takes_effect_at > clock.now()
