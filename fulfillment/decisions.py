@@ -17,6 +17,7 @@ from orders.models import Order
 from orders.workflow import approve_order, order_in_review, reject_order, withdraw_decision
 
 LONGEST_NOTE = 1000  # characters
+DECIDED = "This order is decided already."
 LONGEST_UNDO = 30  # seconds in which a decision may be withdrawn
 
 
@@ -57,8 +58,9 @@ def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str,
     if not 0 <= undo <= LONGEST_UNDO:
         raise InvalidDecision(f"A decision can be withdrawn for at most {LONGEST_UNDO} seconds.")
     earlier = list(standing(order))
-    if any(same_person(decision.reviewer, reviewer) for decision in earlier):
-        raise AlreadyDecided("You have decided this order already. A colleague gives the second approval.")
+    if own := next((decision for decision in earlier if same_person(decision.reviewer, reviewer)), None):
+        text = "Your approval is kept. A colleague gives the second one." if own.needs_second else DECIDED
+        raise AlreadyDecided(text)
     words = {"reviewer": reviewer.get_username(), "reason": reason, "note": note}
     first_of_two = verdict == Verdict.APPROVE and needs_four_eyes(order) and not earlier
     refuse_locked(order, reviewer)

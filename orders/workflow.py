@@ -262,14 +262,14 @@ def decide(number: int, decision: StoredDecision, undo: timedelta) -> Order:
 
 def take_effect(order: Order, decision: StoredDecision) -> None:
     """What the reviewer said happens to the locked order."""
-    words = {"who": decision.reviewer, "cause": decision.reason, "note": decision.note}
+    who, reason, note = decision.reviewer, decision.reason, decision.note
     if decision.approve:
         order.close_callback(Resolution.SUCCESS)
         order.approve()
-        order.record("approved", actor=Actor.REVIEWER, **words)
+        order.record("approved", actor=Actor.REVIEWER, who=who, cause=reason, note=note)
         enqueue(order, Step.CAPTURE_PAYMENT)
     else:
-        undo_order(order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", **words)
+        undo_order(order, Outcome.REJECTED, actor=Actor.REVIEWER, what="rejected", who=who, cause=reason, note=note)
 
 
 @transaction.atomic

@@ -22,7 +22,7 @@ STEPS = {
     Step.OPEN_PAYMENT: 12,
     "webhook": 8,
     Step.CHECK_PAYMENT: 14,
-    "approval": 8,
+    "approval": 9,
     Step.CAPTURE_PAYMENT: 11,
     Step.SHIP: 12,
     "three mails": 27,
