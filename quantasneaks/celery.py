@@ -24,6 +24,11 @@ def die_with_the_worker(**_: Any) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@signals.worker_init.connect
+def end_when_deaf(**_: Any) -> None:
+    import quantasneaks.deaf  # noqa: F401  # its signals; only a worker needs Celery's worker loaded
+
+
 @signals.setup_logging.connect
 def keep_django_logging(**_: Any) -> None:
     """Celery would replace the log format; being connected here is what keeps ours."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psutil
 import pytest
+from celery import Celery
 
 from tests.shop import Shop, eventually, running_shop
 from tests.stack import PASSWORD
@@ -137,6 +138,18 @@ def test_claims_do_not_need_redis_and_go_on_by_themselves_when_it_is_back(shop):
         broker.send_signal(signal.SIGKILL)
     for order_id in placed:
         shop.until(order_id, "awaiting_payment", within=60)
+    audit_is_clean(shop)
+
+
+@pytest.mark.parametrize("queue", ["orders", "mails"])
+def test_a_worker_that_no_longer_hears_its_queue_is_started_again(shop, queue):
+    """As after a frozen broker: the process lives and never asks for a message again."""
+    app = Celery(broker=f"redis+socket://{shop.folder / 'run' / 'valkey.sock'}")
+    for name in ("sweep", queue):
+        assert app.control.cancel_consumer(name, reply=True, timeout=5)
+    before = len(shop.mails())
+    shop.placed(size=11)
+    eventually(lambda: len(shop.mails()) > before, within=60, what=lambda: "the mail")
     audit_is_clean(shop)
 
 

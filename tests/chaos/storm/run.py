@@ -12,7 +12,7 @@ from tests.bench.figures import percentile
 from tests.chaos.storm import faults
 from tests.chaos.storm.effects import MailBox, differences
 from tests.chaos.storm.people import MOST, Crowd
-from tests.chaos.storm.watch import Watch
+from tests.chaos.storm.watch import GIVEN_UP, Watch
 from tests.processes import until
 from tests.shop import Shop, running_shop
 
@@ -79,6 +79,8 @@ def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
             report.struck[fault.name] += 1
             took = watch.recoveries(time.monotonic())
             report.recoveries[fault.name] += took
+            if stranded := sum(seconds >= GIVEN_UP for seconds in took):
+                report.violations.append(f"{fault.name}: {stranded} steps did not move on within {GIVEN_UP:.0f} s")
             print(
                 f"{time.monotonic() - begun:6.0f} s  {fault.name}: {len(took)} met, {max(took, default=0):.2f} s",
                 flush=True,
@@ -93,7 +95,7 @@ def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
         box.look()
         audit = shop.manage("audit", "--json")
         told = json.loads(audit.stdout)
-        report.violations = [*told["violations"], *differences(shop, crowd), *box.twice]
+        report.violations += [*told["violations"], *differences(shop, crowd), *box.twice]
         if audit.returncode != 0 and not told["violations"]:
             report.violations.append(f"audit ended with {audit.returncode}")
         report.orders, report.shipped = len(crowd.orders), crowd.shipped
