@@ -45,7 +45,7 @@ bench: ## what the shop costs and how fast it is (ARGS="webhooks" for one part)
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt
-	@for set in -image "" -dev; do \
+	@for set in -image "" -train -dev; do \
 	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links --output-file requirements$$set.txt requirements$$set.in || exit 1; \
 	done

@@ -124,7 +124,15 @@ def score_risk(order: Order, lease: Lease) -> None:
     score = score_order(order, now)
     with lease.recording(State.PROCESSING) as locked:
         locked.take_score(score)
-        locked.record("scored", actor=Actor.WORKER, attempt=lease.work.attempts, score=score.score, level=score.level)
+        locked.record(
+            "scored",
+            actor=Actor.WORKER,
+            attempt=lease.work.attempts,
+            cause=score.cause,
+            score=score.score,
+            level=score.level,
+            model=score.model,
+        )
         enqueue(locked, Step.OPEN_PAYMENT)
     look_again_at_linked(order, now)
 

@@ -125,6 +125,8 @@ SHOP_KEY = env.str("QS_SHOP_KEY", "") or SECRET_KEY
 # Tells this shop's payments from a stranger's on the same account.
 SHOP_ID = hmac.new(SHOP_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
 # Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
+# A table by train_risk_model that scores in place of the rules; where it cannot be read they stand in.
+RISK_MODEL = Path(path) if (path := env.str("QS_RISK_MODEL", "")) else None
 RISK_COUNTS_CARDS = not (PAYLAB or "_test_" in PAYMENT_API_KEY)  # everybody pays with the same few test cards
 RISK_PEPPER = hmac.new(SHOP_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
 

@@ -106,4 +106,7 @@ class WeightedRules:
         return Assessment(logit=math.fsum(contributions.values()), contributions=contributions)
 
     def explain(self, feature: str, value: float) -> str:
-        return RULES[feature].text.format(n=f"{value:.3g}", percent=f"{value:.0%}")
+        text = RULES[feature].text
+        if value <= 1:
+            text = text.replace("{n} customers", "no other customer")
+        return text.format(n=f"{value:.3g}", percent=f"{value:.0%}")

@@ -4,13 +4,16 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from orders.models import Order
 from orders.risk import neighbours
-from orders.risk.features import Features, features_of
+from orders.risk.features import VERSION, Features, features_of
+from orders.risk.model import BadModel, load
 from orders.risk.rules import RiskModel, WeightedRules
 from orders.states import CANCELLABLE, Level
 
@@ -26,7 +29,31 @@ NEUTRAL = 50  # of a score that could not be made
 GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
 LINKS = ("ip", "net", "domain", "block", "phone", "device", "card")
 
-MODEL: RiskModel = WeightedRules()
+LEAST_REASON = 0.05  # of the logit; less than that moved nothing
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What scores, by name; `fault` says why it is the rules that stand in for the model."""
+
+    model: RiskModel
+    version: str
+    fault: str = ""
+
+    @classmethod
+    def of(cls, file: Path | None) -> "Scorer":
+        """The model of a file; the rules without one, and where it cannot be read."""
+        if file is None:
+            return cls(WeightedRules(), "rules")
+        try:
+            model = load(file)
+        except BadModel as error:
+            logger.error("the rules stand in for the model: %s", error)
+            return cls(WeightedRules(), "rules", fault=f"The model cannot be read ({error}); the rules stand in.")
+        return cls(model, model.version)
+
+
+SCORER = Scorer.of(settings.RISK_MODEL)
 
 
 @dataclass(frozen=True)
@@ -38,6 +65,8 @@ class Score:
     reasons: list[dict[str, Any]] = field(default_factory=list)
     features: Features = field(default_factory=dict)
     degraded: bool = False
+    cause: str = ""  # of being degraded
+    model: str = ""  # its version, and that of the vector it saw
 
 
 def level_of(score: int) -> Level:
@@ -57,7 +86,8 @@ def score_order(order: Order, now: datetime) -> Score:
         raise
     except Exception as error:
         report(error, order)
-        return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True)
+        cause = f"The scorer failed with {type(error).__name__}; the score is a stand-in."
+        return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True, cause=cause)
 
 
 def rescore_linked(order: Order, now: datetime) -> list[tuple[int, Score]]:
@@ -102,10 +132,15 @@ def grown_groups(order: Order, now: datetime) -> set[int]:
 
 def assess(features: Features) -> Score:
     """The model's opinion in the words of the desk."""
-    assessment = MODEL.assess(features)
+    model = SCORER.model
+    assessment = model.assess(features)
     score = round(HIGHEST * assessment.probability)
     strongest = sorted(
-        ((name, value) for name, value in assessment.contributions.items() if value and name in features),
+        (
+            (name, value)
+            for name, value in assessment.contributions.items()
+            if abs(value) >= LEAST_REASON and features.get(name) is not None
+        ),
         key=lambda item: -abs(item[1]),
     )
     reasons = [
@@ -113,11 +148,19 @@ def assess(features: Features) -> Score:
             "feature": name,
             "value": round(features[name] or 0.0, 3),
             "contribution": round(contribution, 3),
-            "text": MODEL.explain(name, features[name] or 0.0),
+            "text": model.explain(name, features[name] or 0.0),
         }
         for name, contribution in strongest[:REASONS]
     ]
-    return Score(score=score, level=level_of(score), reasons=reasons, features=features)
+    return Score(
+        score=score,
+        level=level_of(score),
+        reasons=reasons,
+        features=features,
+        degraded=bool(SCORER.fault),
+        cause=SCORER.fault,
+        model=f"{SCORER.version}/{VERSION}",
+    )
 
 
 def report(error: Exception, order: Order) -> None:

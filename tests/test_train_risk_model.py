@@ -1,0 +1,100 @@
+"""The training: any labelled table, a protocol that can disappoint, and sales that are not easy."""
+
+import csv
+import json
+import random
+from io import StringIO
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from sklearn.metrics import roc_auc_score
+
+from orders.risk.model import load
+from orders.risk.training.ebm import fit, write
+from orders.risk.training.parameters import ATTACKS, GENUINE_GROUPS
+from orders.risk.training.sales import Sale
+from orders.risk.training.simulated import simulated
+
+
+def trained(folder, *options):
+    out = StringIO()
+    call_command("train_risk_model", "--out", str(folder), *options, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def table(folder, rows=3000, *, shuffled=False, seed=1):
+    """What two columns out of four say about the label; cells are missing, and time runs through the file backwards."""
+    dice = random.Random(seed)
+    file = folder / "table.csv"
+    with file.open("w", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["amount", "strange name", "noise", "fraud", "empty", "when"])
+        for n in range(rows):
+            amount, noise = dice.gauss(0, 1), dice.random()
+            likely = 1 / (1 + np.exp(-(3 * abs(amount) - 4)))
+            label = dice.randint(0, 1) if shuffled else int(dice.random() < likely)
+            writer.writerow([amount if dice.random() < 0.9 else "", n % 7, noise, label, "", rows - n])
+    return file
+
+
+def test_any_labelled_table_is_learned_from_and_compared(tmp_path):
+    words = ("--data", str(table(tmp_path)), "--label", "fraud", "--time", "when", "--compare", "lightgbm")
+    figures = trained(tmp_path / "out", *words)
+    assert figures["model"]["auc"] > 0.8
+    assert set(figures["lightgbm"]) == set(figures["model"]) >= {"auc", "average_precision", "recall_at_1_percent_fpr"}
+    assert figures["rows"] == {"learning": 2100, "test": 900}
+    model = load(tmp_path / "out" / "default.json")
+    assert set(model.terms) == {"amount", "strange name", "noise", "empty"}
+    assert (tmp_path / "out" / "reliability.png").stat().st_size < 100_000
+    assert model.version in (tmp_path / "out" / "default.md").read_text()
+
+
+def test_on_shuffled_labels_it_says_a_half(tmp_path):
+    figures = trained(tmp_path, "--data", str(table(tmp_path, 6000, shuffled=True)), "--label", "fraud")
+    assert figures["model"]["auc"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("", "no column 'label'"),
+        ("a,b\n1,2\n", "no column 'label'"),
+        ("a,label\nx,1\n2,0\n", "'a' is not numeric"),
+        ("a,label\n1,1\n2,1\n", "must have both 0 and 1"),
+        ("a,label\n1,yes\n2,no\n", "must be 0 or 1"),
+        ("a,label\n1,1,5\n2,0\n", "more or fewer cells"),
+        ("a,a,label\n1,1,1\n2,0,0\n", "two columns of one name"),
+        ("label\n1\n0\n", "no column to learn from"),
+        ("a,label\n" + "1,0\n" * 50 + "2,1\n", "only one of the two labels|too few rows"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_refused_with_the_reason(tmp_path, text, cause):
+    file = tmp_path / "bad.csv"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=cause):
+        trained(tmp_path / "out", "--data", str(file))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sale_is_drawn_from_its_seed_and_has_everybody_in_it():
+    one, again, other = Sale(3).orders(), Sale(3).orders(), Sale(4).orders()
+    assert one == again != other
+    groups = {order["group"] for sale in range(5) for order in Sale(sale).orders()}
+    assert groups == {*ATTACKS, *GENUINE_GROUPS}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_single_feature_tells_people_from_operators():
+    sales = simulated(range(101, 106))
+    for name, column in zip(sales.names, sales.values.T, strict=True):
+        there = ~np.isnan(column)
+        auc = roc_auc_score(sales.labels[there], column[there])
+        assert max(auc, 1 - auc) <= 0.85, name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_seed_makes_the_same_model_bit_for_bit(tmp_path):
+    for name in ("one", "two"):
+        write(fit(simulated(range(5, 7)), seed=5, constrained=True), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
