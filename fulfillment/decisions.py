@@ -8,12 +8,13 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import QuerySet
 
-from fulfillment.locks import refuse_locked
+from fulfillment.locks import leave, refuse_locked
 from fulfillment.models import Decision
 from fulfillment.reasons import REASONS, Reason, Verdict, overrules
 from orders.customers import customer_key
 from orders.errors import AlreadyDecided, Refused
 from orders.models import Order
+from orders.states import Actor
 from orders.workflow import approve_order, order_in_review, reject_order, withdraw_decision
 
 LONGEST_NOTE = 1000  # characters
@@ -64,8 +65,10 @@ def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str,
     words = {"reviewer": reviewer.get_username(), "reason": reason, "note": note}
     first_of_two = verdict == Verdict.APPROVE and needs_four_eyes(order) and not earlier
     refuse_locked(order, reviewer)
+    leave(order, reviewer)
     if first_of_two:
         decided = order_in_review(order.number)
+        decided.record("first approval", actor=Actor.REVIEWER, who=words["reviewer"], cause=reason, note=note)
     else:
         act = approve_order if verdict == Verdict.APPROVE else reject_order
         decided = act(number=order.number, undo=timedelta(seconds=undo), **words)
@@ -93,7 +96,8 @@ def withdraw(*, public_id: UUID, reviewer: User) -> Decision:
     if decision is None or (decision.needs_second and standing(order).count() > 1):
         raise AlreadyDecided("There is no decision of yours left to withdraw.")
     if decision.needs_second:
-        order_in_review(order.number)
+        order = order_in_review(order.number)
+        order.record("decision withdrawn", actor=Actor.REVIEWER, who=reviewer.get_username())
     else:
         withdraw_decision(number=order.number, reviewer=reviewer.get_username())
     decision.withdrawn_at = order.now

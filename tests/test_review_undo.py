@@ -155,6 +155,10 @@ def test_a_high_score_takes_two_people_to_approve(settings):
     assert [review["secondApproval"] for review in reviews(two)] == [True]
     assert approve(one, order).status_code == 409
     assert reject(one, order).status_code == 409
+    own = one.get(f"/admin/review/{order.public_id}/").text
+    assert "Withdraw the approval" in own
+    assert 'value="approve"' not in own
+    assert "first approval" in story(order)
     assert approve(two, order).status_code == 200
     assert fresh(order).state == State.APPROVED
 
@@ -225,6 +229,14 @@ def test_a_lock_ends_by_itself_or_when_its_holder_leaves():
     post(one, other, decision="lock")
     post(one, other, decision="leave")
     assert approve(two, other).status_code == 200
+
+
+def test_who_has_decided_holds_the_order_no_longer(settings):
+    settings.FOUR_EYES_SCORE = 0
+    order, one, two = in_review(open_drop()), browser(a_reviewer()), browser(a_reviewer("sam"))
+    post(one, order, decision="lock")
+    assert approve(one, order).status_code == 202
+    assert approve(two, order).status_code == 200
 
 
 def test_the_own_lock_is_no_hindrance_and_none_is_needed():

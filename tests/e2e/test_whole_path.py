@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.shop import eventually
 from tests.stack import Shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stack]
@@ -81,6 +82,16 @@ def decide(page: Page, shop: Shop, number: str, verdict: str) -> None:
     page.wait_for_url("**/admin/review/")
 
 
+def wait_for_state(page: Page, state: str) -> None:
+    """Load the page anew until the time to withdraw the decision is over, and what follows is done."""
+
+    def there() -> bool:
+        page.reload()
+        return page.locator(f"#order[data-state={state}]").is_visible()
+
+    eventually(there, within=60, what=lambda: state)
+
+
 def order_number(shop: Shop, page: Page) -> str:
     """The internal number, as the desk shows it."""
     public_id = page.url.rstrip("/").rsplit("/", 1)[1]
@@ -111,8 +122,7 @@ def test_a_customer_buys_and_a_reviewer_approves(shop: Shop, context: BrowserCon
     reviewer.get_by_role("link", name=f"#{number}", exact=True).click()
     look(reviewer, "review")
     decide(reviewer, shop, number, "approve")
-    customer.reload()
-    expect(customer.locator("#order[data-state=shipped]")).to_be_visible(timeout=20_000)
+    wait_for_state(customer, "shipped")
     look(customer, "status-shipped")
 
     admin = context.new_page()
@@ -133,8 +143,7 @@ def test_a_rejected_customer_reads_where_the_money_is(shop: Shop, context: Brows
     expect(customer.locator("#order[data-state=awaiting_approval]")).to_be_visible(timeout=20_000)
     log_in(reviewer, shop)
     decide(reviewer, shop, order_number(shop, customer), "reject")
-    customer.reload()
-    expect(customer.locator("#order[data-state=compensated]")).to_be_visible(timeout=20_000)
+    wait_for_state(customer, "compensated")
     expect(customer.locator(".money")).to_contain_text("nothing was charged")
     look(customer, "status-rejected")
 
