@@ -1,8 +1,10 @@
 """The card is known once it was paid with, and the score looks again before anybody reviews the order."""
 
 import pytest
+from django.db import connection
 
 from orders.models import ClaimSignals
+from orders.risk import score
 from orders.states import State
 from tests.life import a_claim, fresh, open_drop, pay, place, settle
 
@@ -32,3 +34,21 @@ def test_customers_with_one_card_are_scored_again_before_their_review(settings):
 def test_test_cards_are_everybodys():
     orders = bought(3)
     assert {order.evidence.features["card_sale"] for order in orders} == {None}
+
+
+def test_a_query_that_fails_while_the_payment_is_recorded_stops_no_order(settings, monkeypatch):
+    settings.RISK_COUNTS_CARDS = True
+    drop = open_drop({"9": 2})
+    orders = [place(drop, a_claim()) for _ in range(2)]
+    settle()
+
+    def broken(*_):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nothing FROM nowhere")
+
+    monkeypatch.setattr(score, "features_of", broken)
+    for order in orders:
+        pay(order)
+        settle()
+    assert {fresh(order).state for order in orders} == {State.AWAITING_APPROVAL}
+    assert fresh(orders[1]).score_degraded

@@ -2,13 +2,14 @@
 
 import logging
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from orders.models import Order
 from orders.risk import neighbours
@@ -81,7 +82,9 @@ def score_order(order: Order, now: datetime) -> Score:
     database (OperationalError, InterfaceError) is the caller's, who could not save the score either and tries again.
     """
     try:
-        return assess(features_of([order], now)[order.number])
+        # A statement that fails must not take a surrounding transaction, and with it the order's step, along.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            return assess(features_of([order], now)[order.number])
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
