@@ -127,6 +127,9 @@ SHOP_ID = hmac.new(SHOP_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
 # Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
 # A table by train_risk_model that scores in place of the rules; where it cannot be read they stand in.
 RISK_MODEL = Path(path) if (path := env.str("QS_RISK_MODEL", "")) else None
+# This share of the orders, 0 to 1, is reviewed without the score, so that a model can learn from what people say by
+# themselves; 0.02 to 0.05 serve, see docs/decisions/0010.
+RISK_EXPLORATION = env.float("QS_RISK_EXPLORATION", 0.0)
 RISK_COUNTS_CARDS = not (PAYLAB or "_test_" in PAYMENT_API_KEY)  # everybody pays with the same few test cards
 RISK_PEPPER = hmac.new(SHOP_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
 

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
 from playwright.sync_api import Browser, sync_playwright
 
+from orders.risk import registry
 from tests import stack
 from tests.life import strangers
 
@@ -43,3 +45,9 @@ def browser() -> Iterator[Browser]:
 def answers_in_one_piece() -> None:
     """Django's live server sends headers and body apart, and each answer would wait 40 ms for the client's nod."""
     WSGIRequestHandler.disable_nagle_algorithm = True
+
+
+@pytest.fixture(autouse=True)
+def no_model_of_an_earlier_test() -> None:
+    """A process keeps the models that score for half a minute; the next test has its own."""
+    registry.known = registry.Scorers(registry.configured(), None, time.monotonic())

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orders.models import Order
+from orders.risk import registry
 from orders.risk import score as scoring
 from orders.risk.model import BadModel, load
-from orders.risk.score import Scorer
 from orders.states import State
 from tests.life import fresh, open_drop, place, settle
 
@@ -56,8 +56,9 @@ def test_scoring_needs_nothing_of_the_training():
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "{", "[]", '{"format": 99}', '{"format": 1, "version": "x", "intercept": 0, "terms": {"a": {}}}',
-             '{"format": 1, "version": "x", "intercept": 0, "terms": {"a": {"cuts": [2, 1], "scores": [0, 0, 0, 0]}}}']
+    "text", [None, "", "{", "[]", '{"format": 99}', '{"format": 2, "version": "x", "intercept": 0, "terms": {"a": {}}}',
+             '{"format": 2, "version": "x", "intercept": 0, "terms": {"a": {"cuts": [2, 1], "scores": [0, 0, 0, 0],'
+             ' "shares": [0, 0, 1, 0]}}}']
 )  # fmt: skip
 def test_a_model_that_cannot_be_read_is_said_so(tmp_path, text):
     file = tmp_path / "model.json"
@@ -68,8 +69,9 @@ def test_a_model_that_cannot_be_read_is_said_so(tmp_path, text):
 
 
 @pytest.mark.usefixtures("strangers")
-def test_without_a_model_the_rules_score_and_the_order_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "SCORER", Scorer.of(tmp_path / "gone.json"))
+def test_without_a_model_the_rules_score_and_the_order_goes_on(tmp_path, settings):
+    settings.RISK_MODEL = tmp_path / "gone.json"
+    registry.forget()
     order = place(open_drop())
     settle()
     order = fresh(order)
@@ -89,8 +91,9 @@ def test_a_scorer_that_fails_stops_no_order(monkeypatch):
 
 
 @pytest.mark.usefixtures("strangers")
-def test_a_model_that_is_named_scores_and_the_journal_tells_which_it_was(monkeypatch):
-    monkeypatch.setattr(scoring, "SCORER", Scorer.of(FILE))
+def test_a_model_that_is_named_scores_and_the_journal_tells_which_it_was(settings):
+    settings.RISK_MODEL = FILE
+    registry.forget()
     place(open_drop())
     settle()
     order = Order.objects.get()

@@ -11,6 +11,7 @@ from orders.models.shipment import Shipment
 from orders.models.signals import ClaimAttempts, ClaimSignals
 from orders.models.stored import StoredDecision
 from orders.models.sweep import SweepBeat
+from orders.models.trained import Role, TrainedModel
 from orders.models.work import Work
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "Pair",
     "Payment",
     "Reconciliation",
+    "Role",
     "Shipment",
     "StoredDecision",
     "SweepBeat",
+    "TrainedModel",
     "WebhookEvent",
     "WebhookRefusals",
     "Work",

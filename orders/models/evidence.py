@@ -10,6 +10,13 @@ class Evidence(models.Model):
     features = models.JSONField(default=dict, blank=True, help_text="The numbers that the score saw.")
     reasons = models.JSONField(default=list, blank=True, help_text="The strongest, with value and contribution.")
 
+    model = models.CharField(max_length=60, blank=True, db_default="", help_text="Its version, and the vector's.")
+    challenger = models.JSONField(null=True, help_text="The score and version of a model that is tried beside.")
+    explored = models.BooleanField(
+        default=False, db_default=False, help_text="Reviewed without the score: what people say then is no echo of it."
+    )
+    explanation = models.JSONField(null=True, help_text="The analyst's words: summary, evidence, checks.")
+
     class Meta:
         verbose_name_plural = "evidence"
 

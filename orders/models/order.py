@@ -183,11 +183,15 @@ class Order(models.Model):
     def take_score(self, score: "Score") -> None:
         """The score that the order has from now on, with its evidence."""
         self.score, self.level, self.score_degraded = score.score, score.level, score.degraded
+        seen = {
+            "features": score.features,
+            "reasons": score.reasons,
+            "model": score.model,
+            "challenger": score.challenger,
+            "explored": score.explored,
+        }
         Evidence.objects.bulk_create(
-            [Evidence(order=self, features=score.features, reasons=score.reasons)],
-            update_conflicts=True,
-            update_fields=["features", "reasons"],
-            unique_fields=["order"],
+            [Evidence(order=self, **seen)], update_conflicts=True, update_fields=[*seen], unique_fields=["order"]
         )
 
     def undone(self, undo: Undo) -> None:

@@ -1,4 +1,4 @@
-"""What a claim's request showed of its sender. Kept for the score, and deleted 30 days after the sale."""
+"""What a claim's request showed of its sender. Kept for the score: 30 days after the sale, what links 90."""
 
 from django.db import models
 
@@ -20,6 +20,8 @@ class ClaimSignals(models.Model):
     device_key = models.CharField(max_length=32, blank=True, db_default="", help_text="The browser's own cookie.")
     header_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Names of headers, in order.")
     card_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Known once it was paid with.")
+    print_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Headers and the script's report.")
+    link = models.BigIntegerField(null=True, help_text="The first order of its group; empty for one by itself.")
 
     class Meta:
         verbose_name_plural = "claim signals"
@@ -27,10 +29,13 @@ class ClaimSignals(models.Model):
             models.Index(name="signals_ip", fields=["drop", "ip_key", "at"]),
             models.Index(name="signals_net", fields=["drop", "net_key", "at"]),
             models.Index(name="signals_email", fields=["email_key"]),
-            models.Index(name="signals_address", fields=["drop", "address_key"]),
-            models.Index(name="signals_phone", fields=["drop", "phone_key"], condition=~models.Q(phone_key="")),
-            models.Index(name="signals_device", fields=["drop", "device_key"], condition=~models.Q(device_key="")),
-            models.Index(name="signals_card", fields=["drop", "card_key"], condition=~models.Q(card_key="")),
+            # Groups reach back to earlier drops, so these do not begin with the drop.
+            models.Index(name="links_address", fields=["address_key"]),  # read by ranges, too
+            *(
+                models.Index(name=f"links_{key}", fields=[f"{key}_key"], condition=~models.Q(**{f"{key}_key": ""}))
+                for key in ("phone", "device", "card", "print")
+            ),
+            models.Index(name="links_group", fields=["link"], condition=models.Q(link__isnull=False)),
         ]
 
     def __str__(self) -> str:

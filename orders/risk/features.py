@@ -21,10 +21,12 @@ from orders.risk.keys import WIDER
 from orders.risk.neighbours import Neighbour, Neighbours
 from orders.risk.postal import alike
 from orders.risk.signals import place_of
+from orders.states import Outcome, State
 
 Features = dict[str, float | None]
 
-VERSION = 2  # of the vector: which features there are, and what each means
+VERSION = 3  # of the vector: which features there are, and what each means
+PAID = (State.AWAITING_APPROVAL, State.APPROVED, State.SHIPPED)
 ZERO = timedelta(0)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 TEN_SECONDS, MINUTE, TEN_MINUTES = timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)
@@ -48,6 +50,7 @@ def features_of(orders: Sequence[Order], now: datetime) -> dict[int, Features]:
         | (
             request_features(order, signals)
             | velocity_features(order, signals, around)
+            | link_features(signals, around)
             | {"attempts_10m": attempts[order.number]}
             if (signals := signed.get(order.number))
             else {}
@@ -116,6 +119,16 @@ def velocity_features(order: Order, signals: ClaimSignals, around: Neighbours) -
         "device_sale": customers("device", signals.device_key),
         "device_1h": densest("device", signals.device_key, HOUR),
         "card_sale": customers("card", signals.card_key),
+    }
+
+
+def link_features(signals: ClaimSignals, around: Neighbours) -> Features:
+    """The group that this order is linked with, in this drop and earlier ones; 1, 0 and 0 for an order by itself."""
+    others = [other for other in around.group("link", str(signals.link)).members if other.number != signals.order_id]
+    return {
+        "link_size": float(len({other.customer for other in others} - {signals.email_key}) + 1),
+        "link_paid": float(sum(other.state in PAID for other in others)),
+        "link_rejected": float(sum(other.outcome == Outcome.REJECTED for other in others)),
     }
 
 

@@ -6,8 +6,10 @@ its postcode, is a range of the same index.
 
 import hashlib
 import hmac
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
 
@@ -42,6 +44,14 @@ def token_key(kind: str, token: str) -> str:
 def header_key(headers: Sequence[Sequence[str]]) -> str:
     """Of the names in their order: the client's program and version more than its owner."""
     return digest("headers", "|".join(name for name, _ in headers)) if headers else ""
+
+
+def print_key(headers: Sequence[Sequence[str]], client: Mapping[str, Any] | None) -> str:
+    """Of what the browser says and its script reports; empty without a report. Many people have the same phone."""
+    if not client:
+        return ""
+    spoken = [value for name, value in headers if name.lower() in ("user-agent", "accept-language")]
+    return digest("print", json.dumps([[name for name, _ in headers], spoken, client], sort_keys=True))
 
 
 def email_key(customer_key: str) -> str:

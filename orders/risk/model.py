@@ -10,10 +10,11 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orders.risk.rules import RULES, Assessment, WeightedRules
 
-FORMAT = 1
+FORMAT = 2
 
 
 class BadModel(ValueError):
@@ -22,13 +23,22 @@ class BadModel(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """A feature: `scores[0]` where it is missing, `scores[1 + n]` from the n-th cut on."""
+    """A feature's bins: the first is of missing values, the others begin at the cuts. `shares` of the rows that it was
+    learned from lay in each."""
 
     cuts: tuple[float, ...]
     scores: tuple[float, ...]
+    shares: tuple[float, ...] = ()
+
+    def bin(self, value: float | None) -> int:
+        return 0 if value is None else 1 + bisect_right(self.cuts, value)
 
     def contribution(self, value: float | None) -> float:
-        return self.scores[0] if value is None else self.scores[1 + bisect_right(self.cuts, value)]
+        return self.scores[self.bin(value)]
+
+    def fits(self) -> bool:
+        bins = len(self.cuts) + 2
+        return len(self.scores) == len(self.shares) == bins and sorted(self.cuts) == [*self.cuts]
 
 
 @dataclass(frozen=True)
@@ -57,12 +67,22 @@ class TableModel:
 def load(path: Path) -> TableModel:
     """Raises BadModel, whatever is wrong with the file."""
     try:
-        table = json.loads(path.read_text())
+        return read(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        raise BadModel(f"{path.name}: {error if isinstance(error, BadModel) else type(error).__name__}") from error
+
+
+def read(table: Any) -> TableModel:
+    """Raises BadModel."""
+    try:
         if table["format"] != FORMAT:
-            raise BadModel(f"{path.name} is of format {table['format']}")
-        terms = {name: Term(tuple(term["cuts"]), tuple(term["scores"])) for name, term in table["terms"].items()}
-        if any(len(term.scores) != len(term.cuts) + 2 or sorted(term.cuts) != [*term.cuts] for term in terms.values()):
-            raise BadModel(f"{path.name} has a term whose scores do not fit its cuts")
+            raise BadModel(f"it is of format {table['format']}")
+        terms = {
+            name: Term(tuple(term["cuts"]), tuple(term["scores"]), tuple(term["shares"]))
+            for name, term in table["terms"].items()
+        }
+        if any(not term.fits() for term in terms.values()):
+            raise BadModel("it has a term whose scores do not fit its cuts")
         return TableModel(version=str(table["version"]), intercept=float(table["intercept"]), terms=terms)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise error if isinstance(error, BadModel) else BadModel(f"{path.name}: {type(error).__name__}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadModel(type(error).__name__) from error

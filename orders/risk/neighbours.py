@@ -34,6 +34,8 @@ WITH found AS (
     SELECT id FROM orders_claimsignals
     WHERE drop_id = %(drop)s AND card_key = ANY(%(cards)s::text[]) AND card_key <> ''
     UNION
+    SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
+    UNION
     SELECT id FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
         SELECT id FROM orders_claimsignals
         WHERE drop_id = %(drop)s AND address_key >= prefix AND address_key < prefix || 'g' OFFSET 0
@@ -45,7 +47,8 @@ WITH found AS (
     ) AS mailboxes
 )
 SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key, s.device_key,
-       s.card_key, s.header_key, o.customer_key, o.state, o.score, o.line1, o.line2, o.postcode, o.country
+       s.card_key, s.header_key, coalesce(s.link::text, ''), s.drop_id,
+       o.customer_key, o.state, o.outcome, o.line1, o.line2, o.postcode, o.country
 FROM found,
      LATERAL (SELECT * FROM orders_claimsignals WHERE id = found.id OFFSET 0) AS s,
      LATERAL (SELECT * FROM orders_order WHERE number = s.order_id OFFSET 0) AS o
@@ -66,9 +69,11 @@ class Neighbour:
     device: str
     card: str
     header: str
+    link: str
+    drop_id: int
     customer_key: str
     state: str
-    score: int | None
+    outcome: str
     line1: str
     line2: str
     postcode: str
@@ -127,17 +132,17 @@ class Group:
         return next((rank for rank, member in enumerate(self.members, start=1) if member.number == number), 0)
 
 
-KINDS = ("ip", "net", "domain", "block", "phone", "mailbox", "device", "card", "program")
+KINDS = ("ip", "net", "domain", "block", "phone", "mailbox", "device", "card", "program", "link")
 
 
 class Neighbours:
-    """Groups by kind and key."""
+    """Groups by kind and key, within the drop; those by "link" reach back to earlier ones."""
 
-    def __init__(self, found: Iterable[Neighbour]) -> None:
+    def __init__(self, found: Iterable[Neighbour], drop_id: int) -> None:
         self.groups: dict[str, dict[str, Group]] = {kind: defaultdict(Group) for kind in KINDS}
         for neighbour in found:
             for kind, groups in self.groups.items():
-                if key := getattr(neighbour, kind):
+                if (key := getattr(neighbour, kind)) and (neighbour.drop_id == drop_id or kind == "link"):
                     groups[key].add(neighbour)
         for groups in self.groups.values():
             for group in groups.values():
@@ -159,11 +164,12 @@ def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> N
                 "phones": list({each.phone_key for each in signals} - {""}),
                 "devices": list({each.device_key for each in signals} - {""}),
                 "cards": list({each.card_key for each in signals} - {""}),
+                "links": list({each.link for each in signals if each.link}),
                 "blocks": list({each.address_key[:WIDER] for each in signals} - {""}),
                 "mailboxes": list({mailbox_range(each) for each in signals} - {""}),
             },
         )
-        return Neighbours(Neighbour(*row) for row in cursor)
+        return Neighbours((Neighbour(*row) for row in cursor), drop_id)
 
 
 def mailbox_range(signals: ClaimSignals) -> str:

@@ -15,6 +15,7 @@ from django.db import models, transaction
 
 from orders.customers import customer_key
 from orders.models import ClaimAttempts, ClaimSignals, Drop, Order
+from orders.risk import links
 from orders.risk.client import client_report
 from orders.risk.features import Features, features_of
 from orders.risk.folding import plain
@@ -133,6 +134,9 @@ def written(raws: Sequence[RawOrder]) -> list[Order]:
         kept.pk, kept.card_key = order.number, token_key("card", raw.card)
         signals.append(kept)
     ClaimSignals.objects.bulk_create(signals, batch_size=BATCH)
+    links.rebuild(OURS)
+    for kept in ClaimSignals.objects.filter(drop=drop).only("order_id", "link"):
+        orders[kept.order_id + len(raws)].signals.link = kept.link
     attempts = Counter((kept.ip_key, kept.at.replace(second=0, microsecond=0)) for kept in signals if kept.ip_key)
     ClaimAttempts.objects.bulk_create(
         [

@@ -88,6 +88,9 @@ RULES: dict[str, Rule] = {
     # A family shares a browser, and a card.
     "device_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers in one browser"),
     "card_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers with one card"),
+    # Linked by several kinds of keys, each of which has its own rule above: what counts is that the chain is long.
+    "link_size": Rule(((4, 0), (8, 0.8), (20, 1.5), (50, 2.0)), "{n} customers linked with each other"),
+    "link_rejected": Rule(((0, 0), (1, 0.6), (3, 1.5)), "{n} linked orders were rejected"),
     "burst": Rule(((2, 0), (5, 0.3)), "{n} customers with one program from one network within a second"),
     "domain_1h": Rule(((3, 0), (10, 0.4)), "{n} customers with mailboxes of one private domain within an hour"),
     # Each of them has honest exceptions; three at once hardly.

@@ -5,17 +5,15 @@ import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from orders.models import Order
-from orders.risk import neighbours
+from orders.risk import links, neighbours, registry
 from orders.risk.features import VERSION, Features, features_of
-from orders.risk.model import BadModel, load
-from orders.risk.rules import RiskModel, WeightedRules
+from orders.risk.rules import Assessment
 from orders.states import CANCELLABLE, Level
 
 logger = logging.getLogger(__name__)
@@ -28,33 +26,10 @@ NEUTRAL = 50  # of a score that could not be made
 # An order is scored again when a group it belongs to reaches one of these sizes: the steps grow with the group, so
 # that all orders of a sale together cause about three more scores each, not one for each pair of them.
 GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
-LINKS = ("ip", "net", "domain", "block", "phone", "device", "card")
+LINKS = ("ip", "net", "domain", "block", "phone", "device", "card", "link")
 
+EXACT = 10_000  # of the share that is explored
 LEAST_REASON = 0.05  # of the logit; less than that moved nothing
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """What scores, by name; `fault` says why it is the rules that stand in for the model."""
-
-    model: RiskModel
-    version: str
-    fault: str = ""
-
-    @classmethod
-    def of(cls, file: Path | None) -> "Scorer":
-        """The model of a file; the rules without one, and where it cannot be read."""
-        if file is None:
-            return cls(WeightedRules(), "rules")
-        try:
-            model = load(file)
-        except BadModel as error:
-            logger.error("the rules stand in for the model: %s", error)
-            return cls(WeightedRules(), "rules", fault=f"The model cannot be read ({error}); the rules stand in.")
-        return cls(model, model.version)
-
-
-SCORER = Scorer.of(settings.RISK_MODEL)
 
 
 @dataclass(frozen=True)
@@ -68,6 +43,8 @@ class Score:
     degraded: bool = False
     cause: str = ""  # of being degraded
     model: str = ""  # its version, and that of the vector it saw
+    challenger: dict[str, Any] | None = None  # version and score of the model that is tried beside
+    explored: bool = False  # reviewed without the score
 
 
 def level_of(score: int) -> Level:
@@ -84,7 +61,9 @@ def score_order(order: Order, now: datetime) -> Score:
     try:
         # A statement that fails must not take a surrounding transaction, and with it the order's step, along.
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            return assess(features_of([order], now)[order.number])
+            if hasattr(order, "signals"):
+                links.join(order.signals)
+            return assess(order, features_of([order], now)[order.number])
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -110,7 +89,7 @@ def rescore_linked(order: Order, now: datetime) -> list[tuple[int, Score]]:
             .order_by("number")
         )
         features = features_of(siblings, now)
-        scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
+        scores = [(sibling, assess(sibling, features[sibling.number])) for sibling in siblings]
         return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
     except (OperationalError, InterfaceError):
         raise
@@ -133,11 +112,12 @@ def grown_groups(order: Order, now: datetime) -> set[int]:
     return linked - {order.number}
 
 
-def assess(features: Features) -> Score:
-    """The model's opinion in the words of the desk."""
-    model = SCORER.model
+def assess(order: Order, features: Features) -> Score:
+    """The champion's opinion in the words of the desk, and beside it the challenger's number."""
+    scorers = registry.scorers()
+    model = scorers.champion.model
     assessment = model.assess(features)
-    score = round(HIGHEST * assessment.probability)
+    score = points(assessment)
     strongest = sorted(
         (
             (name, value)
@@ -160,10 +140,23 @@ def assess(features: Features) -> Score:
         level=level_of(score),
         reasons=reasons,
         features=features,
-        degraded=bool(SCORER.fault),
-        cause=SCORER.fault,
-        model=f"{SCORER.version}/{VERSION}",
+        degraded=bool(scorers.champion.fault),
+        cause=scorers.champion.fault,
+        model=f"{scorers.champion.version}/{VERSION}",
+        challenger={"version": scorers.challenger.version, "score": points(scorers.challenger.model.assess(features))}
+        if scorers.challenger
+        else None,
+        explored=is_explored(order),
     )
+
+
+def points(assessment: Assessment) -> int:
+    return round(HIGHEST * assessment.probability)
+
+
+def is_explored(order: Order) -> bool:
+    """The share QS_RISK_EXPLORATION of the orders, by their own random id: the same at every score."""
+    return order.public_id.int % EXACT < settings.RISK_EXPLORATION * EXACT
 
 
 def report(error: Exception, order: Order) -> None:

@@ -1,16 +1,16 @@
-"""The signals of a claim, kept with their keyed hashes from the claim until 30 days after the sale."""
+"""The signals of a claim, kept with their keyed hashes until 30 days after the sale; those that link, until 90."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from orders.models import ClaimSignals, Order
-from orders.risk import keys
+from orders.risk import keys, links
 from orders.risk.postal import Place, place
 
-KEPT_AFTER_SALE = timedelta(days=30)
-BATCH = 1000
+KEPT_AFTER_SALE, LINKED_AFTER_SALE = timedelta(days=30), timedelta(days=90)
 
 
 def store(order: Order, raw: dict[str, Any]) -> ClaimSignals:
@@ -35,19 +35,21 @@ def signals_of(order: Order, raw: dict[str, Any]) -> ClaimSignals:
         phone_key=keys.phone_key(order.phone, order.country),
         device_key=keys.token_key("device", device),
         header_key=keys.header_key(raw.get("headers") or []),
+        print_key=keys.print_key(raw.get("headers") or [], raw.get("client")),
     )
 
 
 def know_card(order: Order, fingerprint: str) -> bool:
-    """The payment told which card it was. Did another customer of the drop pay with it, so that the score changes?
+    """The payment told which card it was. Did another customer pay with it, so that the score changes?
 
     Test cards are everybody's, so they are not counted.
     """
     if not (fingerprint and settings.RISK_COUNTS_CARDS):
         return False
     card = keys.token_key("card", fingerprint)
+    links.lock()
     ClaimSignals.objects.filter(order=order).update(card_key=card)
-    return ClaimSignals.objects.filter(drop_id=order.drop_id, card_key=card).exclude(order=order).exists()
+    return ClaimSignals.objects.filter(card_key=card).exclude(order=order).exists()
 
 
 def place_of(order: Order) -> Place | None:
@@ -57,10 +59,10 @@ def place_of(order: Order) -> Place | None:
     return place(line1=order.line1, line2=order.line2, postcode=order.postcode, country=order.country)
 
 
+@transaction.atomic
 def purge(now: datetime) -> int:
-    """Forget the signals of drops that closed more than 30 days ago; says how many."""
-    old = ClaimSignals.objects.filter(drop__closes_at__lt=now - KEPT_AFTER_SALE)
-    gone = 0
-    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
-        gone += ClaimSignals.objects.filter(pk__in=batch).delete()[0]
-    return gone
+    """Forget what the requests showed 30 days after the drop, and what links orders after 90; says of how many."""
+    links.lock()
+    shown = ClaimSignals.objects.filter(drop__closes_at__lt=now - KEPT_AFTER_SALE).exclude(raw={})
+    emptied = shown.update(raw={}, ip_key="", net_key="", header_key="", print_key="")
+    return emptied + ClaimSignals.objects.filter(drop__closes_at__lt=now - LINKED_AFTER_SALE).delete()[0]

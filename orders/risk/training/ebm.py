@@ -22,7 +22,8 @@ TEST, VALIDATION = 0.3, 0.2  # shares by time: of all, and of what is left
 # Not those of the network: households, offices and carriers share addresses, and operators take care not to.
 RISING = frozenset(
     {
-        "address_sale", "phone_sale", "email_domain", "domain_1h", "device_sale", "device_1h", "card_sale",
+        "address_sale", "link_size", "link_rejected", "phone_sale", "email_domain", "domain_1h", "device_sale",
+        "device_1h", "card_sale",
         "email_disposable", "script_client", "headers_missing", "contradictions", "foreign_clock",
     }
 )  # fmt: skip
@@ -49,7 +50,7 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
         random_state=seed,
         n_jobs=-1,
     )
-    machine.fit(learning.values, learning.labels)
+    machine.fit(learning.values, learning.labels, sample_weight=learning.weights)
     raw = export(machine, table.names)
     seen = logits(raw, validation)
     line = make_pipeline(
@@ -78,6 +79,7 @@ def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -
         name: Term(
             tuple(round(cut, DECIMALS) for cut in term.cuts),
             tuple(round(slope * score, DECIMALS) + 0.0 for score in term.scores),
+            shares(term, table.values[:, table.names.index(name)]),
         )
         for name, term in model.terms.items()
     }
@@ -85,14 +87,24 @@ def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -
     return TableModel(table.digest[:12], intercept, terms)
 
 
+def shares(term: Term, column: Numbers) -> tuple[float, ...]:
+    """Of the rows in each bin: what drift is measured against."""
+    rows = np.bincount(bins_of(term, column), minlength=len(term.scores))
+    return tuple(round(float(share), DECIMALS) for share in rows / len(column))
+
+
+def bins_of(term: Term, column: Numbers) -> NDArray[np.intp]:
+    """As Term.bin, for a column."""
+    missing = np.isnan(column)
+    filled = np.where(missing, 0, column)
+    return np.where(missing, 0, 1 + np.searchsorted(np.array(term.cuts), filled, side="right"))
+
+
 def logits(model: TableModel, table: Table) -> Numbers:
     """As the shop computes them, for many rows at once."""
     total = np.full(len(table.labels), model.intercept)
     for name, term in model.terms.items():
-        column = table.values[:, table.names.index(name)]
-        scores = np.array(term.scores)
-        bins = 1 + np.searchsorted(np.array(term.cuts), column, side="right")
-        total += np.where(np.isnan(column), scores[0], scores[np.where(np.isnan(column), 0, bins)])
+        total += np.array(term.scores)[bins_of(term, table.values[:, table.names.index(name)])]
     return total
 
 
@@ -134,7 +146,8 @@ def lightgbm(learning: Table, test: Table, *, seed: int) -> Numbers:
 
 def write(model: TableModel, file: Path) -> None:
     terms: Mapping[str, Any] = {
-        name: {"cuts": list(term.cuts), "scores": list(term.scores)} for name, term in model.terms.items()
+        name: {"cuts": list(term.cuts), "scores": list(term.scores), "shares": list(term.shares)}
+        for name, term in model.terms.items()
     }
     table = {"format": FORMAT, "version": model.version, "intercept": model.intercept, "terms": terms}
     file.write_text(json.dumps(table, indent=1) + "\n")

@@ -19,16 +19,44 @@ class BadTable(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in the order of their time; a missing cell is NaN. `groups` names an attack or a kind of customer."""
+    """Rows in the order of their time; a missing cell is NaN. `groups` names an attack or a kind of customer, and
+    `weights` says how much each row counts in learning."""
 
     names: list[str]
     values: Numbers
     labels: NDArray[np.int64]
     groups: list[str] = field(default_factory=list)
+    weights: Numbers | None = None
 
     def rows(self, chosen: NDArray[np.bool_] | slice) -> "Table":
         groups = list(np.array(self.groups)[chosen]) if self.groups else []
-        return Table(self.names, self.values[chosen], self.labels[chosen], groups)
+        weights = None if self.weights is None else self.weights[chosen]
+        return Table(self.names, self.values[chosen], self.labels[chosen], groups, weights)
+
+    def mixed_with(self, other: "Table") -> "Table":
+        """The rows of both, each table's spread over the whole time, so that every part by time has both."""
+        names = sorted({*self.names, *other.names})
+        time = np.concatenate([np.arange(len(each.labels)) / max(1, len(each.labels)) for each in (self, other)])
+        both = Table(
+            names,
+            np.vstack([each.columns(names) for each in (self, other)]),
+            np.concatenate([self.labels, other.labels]),
+            self.groups + other.groups,
+            np.concatenate([np.ones(len(e.labels)) if e.weights is None else e.weights for e in (self, other)]),
+        )
+        order = np.argsort(time, kind="stable")
+        return Table(
+            names,
+            both.values[order],
+            both.labels[order],
+            [both.groups[n] for n in order],
+            both.weights[order],  # type: ignore[index]
+        )
+
+    def columns(self, names: list[str]) -> Numbers:
+        """These columns, missing throughout where there is none."""
+        missing = np.full(len(self.labels), math.nan)
+        return np.column_stack([self.values[:, self.names.index(n)] if n in self.names else missing for n in names])
 
     def split(self, share: float) -> tuple["Table", "Table"]:
         """The earlier part, and the last `share` of it by time."""

@@ -1,0 +1,168 @@
+"""Who belongs together: orders joined by what they share, and by what those share with others.
+
+The edges are the keys of the claims' signals: two orders with one phone are joined by it. A strong key joins at once.
+A weak one, such as an address, joins the first few that share it (a hall or an office is many people), or whoever
+shares a second weak key too. An IP address never joins. `ClaimSignals.link` is the number of the group's first order;
+empty is an order by itself. `rebuild` finds the groups again from the keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from operator import or_
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from orders.models import ClaimSignals, Order
+from orders.states import Actor
+
+STRONG = {"phone_key": "phone", "card_key": "card", "email_key": "mailbox", "device_key": "browser"}
+WEAK = {"address_key": "address", "print_key": "fingerprint"}
+KEYS = STRONG | WEAK
+MOST_BY_WEAK = 6  # orders that one weak key joins
+LOCK = (3, 0)  # the advisory lock under which keys are added and groups change
+
+WRITE = """
+UPDATE orders_claimsignals AS kept SET link = found.link
+FROM unnest(%s::bigint[], %s::bigint[]) AS found (number, link)
+WHERE kept.order_id = found.number
+"""
+
+
+class NotLinked(Exception):
+    """The order has nothing of this kind that could link it."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Two orders, and all that joins them: words of KEYS."""
+
+    first: int
+    second: int
+    why: tuple[str, ...]
+
+
+def lock() -> None:
+    """Whoever changes keys or groups waits for its turn, which ends with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
+
+
+def shared(rows: Iterable[ClaimSignals]) -> Iterator[tuple[tuple[str, ...], list[ClaimSignals]]]:
+    """Whatever joins several of these orders: the names of the keys, and the orders, the first ones first."""
+    holders: dict[tuple[str, ...], list[ClaimSignals]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row.order_id):
+        for name in KEYS:
+            if key := getattr(row, name):
+                holders[name, key].append(row)
+        if all(weak := [getattr(row, name) for name in WEAK]):
+            holders[*WEAK, *weak].append(row)
+    for (name, *others), sharing in holders.items():
+        names = tuple(WEAK) if len(others) > 1 else (name,)
+        joined = sharing[:MOST_BY_WEAK] if name in WEAK and len(names) == 1 else sharing
+        if len(joined) > 1:
+            yield names, joined
+
+
+def groups_of(rows: Iterable[ClaimSignals]) -> Mapping[int, int]:
+    """The first order of each one's group, by order: union-find with path halving (Tarjan and van Leeuwen, 1984)."""
+    rows = list(rows)
+    above = {row.order_id: row.order_id for row in rows}
+
+    def first(number: int) -> int:
+        while above[number] != number:
+            above[number] = above[above[number]]
+            number = above[number]
+        return number
+
+    for _, joined in shared(rows):
+        for one, other in pairwise(joined):
+            low, high = sorted((first(one.order_id), first(other.order_id)))
+            above[high] = low
+    return {number: first(number) for number in above}
+
+
+def edges_of(rows: Iterable[ClaimSignals]) -> list[Edge]:
+    """What holds a group together, as a chain through the orders that share something."""
+    why: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for names, joined in shared(rows):
+        for one, other in pairwise(joined):
+            why[one.order_id, other.order_id] += [KEYS[name] for name in names]
+    return [Edge(first, second, tuple(dict.fromkeys(words))) for (first, second), words in why.items()]
+
+
+def kin(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
+    """Every order that shares a key with this one, and itself."""
+    same = [Q(**{name: key}) & ~Q(**{name: ""}) for name in KEYS if (key := getattr(signals, name))]
+    return ClaimSignals.objects.filter(reduce(or_, same, Q(order_id=signals.order_id))).defer("raw")
+
+
+def joined_groups(signals: ClaimSignals) -> set[int]:
+    """The first orders of the groups that this order's keys connect, its own with them. One query."""
+    groups = {signals.order_id}
+    for _, joined in shared(kin(signals)):
+        if any(row.order_id == signals.order_id for row in joined):
+            groups.update(row.link or row.order_id for row in joined)
+    return groups
+
+
+def join(signals: ClaimSignals) -> None:
+    """Unite what this order connects. Its keys must be committed, or stored under the lock.
+
+    One query for an order that shares nothing. Of two that come at the same instant, one waits and sees the other.
+    """
+    if joined_groups(signals) <= {signals.link or signals.order_id, signals.order_id}:
+        return
+    with transaction.atomic():
+        lock()
+        groups = joined_groups(signals)
+        signals.link = min(groups)
+        ClaimSignals.objects.filter(Q(link__in=groups) | Q(order_id__in=groups)).update(link=signals.link)
+
+
+def members(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
+    """The orders of this one's group, the first one first; of an order by itself, itself."""
+    group = Q(link=signals.link) if signals.link else Q(order_id=signals.order_id)
+    return ClaimSignals.objects.filter(group).order_by("order_id")
+
+
+def regroup(rows: "QuerySet[ClaimSignals]") -> int:
+    """Work out the groups of these orders anew; says how many there are of more than one order."""
+    rows = rows.defer("raw")
+    found = groups_of(rows)
+    firsts = set(found.values())
+    alone = firsts - {first for number, first in found.items() if number != first}
+    links = {number: None if number in alone else first for number, first in found.items()}
+    changed = [(row.order_id, links[row.order_id]) for row in rows if row.link != links[row.order_id]]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [[number for number, _ in changed], [link for _, link in changed]])
+    return len(firsts - alone)
+
+
+@transaction.atomic
+def rebuild(drop_id: int | None = None) -> int:
+    """Work out all groups anew, or those of one drop that shares nothing with others; says how many there are."""
+    lock()
+    rows = ClaimSignals.objects.all()
+    return regroup(rows if drop_id is None else rows.filter(drop_id=drop_id))
+
+
+@transaction.atomic
+def cut(*, number: int, kind: str, who: str, reason: str) -> None:
+    """Staff say that this order is not linked by its phone, its address, ...: the key is forgotten, its group falls
+    apart where nothing else holds it, and the journal tells. Raises NotLinked, Order.DoesNotExist.
+    """
+    order = Order.objects.lock(number)
+    lock()
+    name = next((name for name, word in KEYS.items() if word == kind), None)
+    signals = ClaimSignals.objects.filter(order=order).first()
+    if name is None or signals is None or not getattr(signals, name):
+        raise NotLinked(f"Order {number} is not linked by its {kind}.")
+    group = members(signals)
+    setattr(signals, name, "")
+    signals.save(update_fields=[name])
+    regroup(group)
+    order.record("link removed", actor=Actor.REVIEWER, who=who, cause=reason, kind=kind)
