@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='claimsignals',
             name='print_key',
-            field=models.CharField(blank=True, db_default='', help_text="Headers and the script's report.", max_length=32),
+            field=models.CharField(blank=True, db_default='', default='', help_text="Headers and the script's report.", max_length=32),
         ),
         migrations.AddField(
             model_name='evidence',
@@ -52,6 +52,21 @@ class Migration(migrations.Migration):
             model_name='evidence',
             name='model',
             field=models.CharField(blank=True, db_default='', help_text="Its version, and the vector's.", max_length=60),
+        ),
+        migrations.AlterField(
+            model_name='claimsignals',
+            name='card_key',
+            field=models.CharField(blank=True, db_default='', default='', help_text='Known once it was paid with.', max_length=32),
+        ),
+        migrations.AlterField(
+            model_name='claimsignals',
+            name='device_key',
+            field=models.CharField(blank=True, db_default='', default='', help_text="The browser's own cookie.", max_length=32),
+        ),
+        migrations.AlterField(
+            model_name='claimsignals',
+            name='header_key',
+            field=models.CharField(blank=True, db_default='', default='', help_text='Names of headers, in order.', max_length=32),
         ),
         AddIndexConcurrently(
             model_name='claimsignals',

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django_fsm import FSMField, transition
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orders.risk.score import Score
 
 CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded")
+EXACT = 10_000  # of the share that is explored
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
 
@@ -188,11 +190,15 @@ class Order(models.Model):
             "reasons": score.reasons,
             "model": score.model,
             "challenger": score.challenger,
-            "explored": score.explored,
+            "explored": self.is_explored(),
         }
         Evidence.objects.bulk_create(
             [Evidence(order=self, **seen)], update_conflicts=True, update_fields=[*seen], unique_fields=["order"]
         )
+
+    def is_explored(self) -> bool:
+        """Is it of the share that is reviewed without the score? Its own random id says, so every time the same."""
+        return bool(self.public_id.int % EXACT < settings.RISK_EXPLORATION * EXACT)
 
     def undone(self, undo: Undo) -> None:
         self.undo.remove(undo)

@@ -17,10 +17,18 @@ class ClaimSignals(models.Model):
     address_key = models.CharField(max_length=32, blank=True)
     phone_key = models.CharField(max_length=32, blank=True)
     # With a default in the database: the release before this one goes on claiming while the shop is updated.
-    device_key = models.CharField(max_length=32, blank=True, db_default="", help_text="The browser's own cookie.")
-    header_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Names of headers, in order.")
-    card_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Known once it was paid with.")
-    print_key = models.CharField(max_length=32, blank=True, db_default="", help_text="Headers and the script's report.")
+    device_key = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="The browser's own cookie."
+    )
+    header_key = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Names of headers, in order."
+    )
+    card_key = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Known once it was paid with."
+    )
+    print_key = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Headers and the script's report."
+    )
     link = models.BigIntegerField(null=True, help_text="The first order of its group; empty for one by itself.")
 
     class Meta:

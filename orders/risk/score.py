@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from orders.models import Order
@@ -28,7 +27,6 @@ NEUTRAL = 50  # of a score that could not be made
 GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
 LINKS = ("ip", "net", "domain", "block", "phone", "device", "card", "link")
 
-EXACT = 10_000  # of the share that is explored
 LEAST_REASON = 0.05  # of the logit; less than that moved nothing
 
 
@@ -44,7 +42,6 @@ class Score:
     cause: str = ""  # of being degraded
     model: str = ""  # its version, and that of the vector it saw
     challenger: dict[str, Any] | None = None  # version and score of the model that is tried beside
-    explored: bool = False  # reviewed without the score
 
 
 def level_of(score: int) -> Level:
@@ -63,7 +60,7 @@ def score_order(order: Order, now: datetime) -> Score:
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
             if hasattr(order, "signals"):
                 links.join(order.signals)
-            return assess(order, features_of([order], now)[order.number])
+            return assess(features_of([order], now)[order.number])
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -89,7 +86,7 @@ def rescore_linked(order: Order, now: datetime) -> list[tuple[int, Score]]:
             .order_by("number")
         )
         features = features_of(siblings, now)
-        scores = [(sibling, assess(sibling, features[sibling.number])) for sibling in siblings]
+        scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
         return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
     except (OperationalError, InterfaceError):
         raise
@@ -112,7 +109,7 @@ def grown_groups(order: Order, now: datetime) -> set[int]:
     return linked - {order.number}
 
 
-def assess(order: Order, features: Features) -> Score:
+def assess(features: Features) -> Score:
     """The champion's opinion in the words of the desk, and beside it the challenger's number."""
     scorers = registry.scorers()
     model = scorers.champion.model
@@ -146,17 +143,11 @@ def assess(order: Order, features: Features) -> Score:
         challenger={"version": scorers.challenger.version, "score": points(scorers.challenger.model.assess(features))}
         if scorers.challenger
         else None,
-        explored=is_explored(order),
     )
 
 
 def points(assessment: Assessment) -> int:
     return round(HIGHEST * assessment.probability)
-
-
-def is_explored(order: Order) -> bool:
-    """The share QS_RISK_EXPLORATION of the orders, by their own random id: the same at every score."""
-    return order.public_id.int % EXACT < settings.RISK_EXPLORATION * EXACT
 
 
 def report(error: Exception, order: Order) -> None:

@@ -20,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--label", default="label", help="the column with 0 and 1 (default: label)")
         parser.add_argument("--time", help="the column to sort by; the last 30 %% are the test (default: file's order)")
         parser.add_argument("--sales", type=int, default=20, help="invented sales to learn from and be judged by")
+        parser.add_argument("--decisions", action="store_true", help="learn from what reviewers decided, too")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--compare", choices=["lightgbm"], help="also judge this on the same split")
         parser.add_argument("--out", type=Path, help="folder for model and card (default: QS_DATA_DIR/risk-model)")
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     ) -> None:
         try:
             from orders.risk.training.card import judge, write_card
+            from orders.risk.training.decided import decided
             from orders.risk.training.ebm import Refused, write
             from orders.risk.training.simulated import simulated
             from orders.risk.training.table import BadTable, read_table
@@ -37,6 +39,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error.name} is missing: pip install -r requirements-train.txt") from error
         try:
             table = read_table(data, label=label, time=time) if data else simulated(range(seed, seed + sales))
+            if options["decisions"]:
+                table = table.mixed_with(decided())
             model, figures = judge(table, seed=seed, constrained=data is None, compare=options["compare"])
         except (BadTable, Refused) as error:
             raise CommandError(str(error)) from error

@@ -28,7 +28,7 @@ class Table:
     groups: list[str] = field(default_factory=list)
     weights: Numbers | None = None
 
-    def rows(self, chosen: NDArray[np.bool_] | slice) -> "Table":
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Table":
         groups = list(np.array(self.groups)[chosen]) if self.groups else []
         weights = None if self.weights is None else self.weights[chosen]
         return Table(self.names, self.values[chosen], self.labels[chosen], groups, weights)
@@ -36,22 +36,19 @@ class Table:
     def mixed_with(self, other: "Table") -> "Table":
         """The rows of both, each table's spread over the whole time, so that every part by time has both."""
         names = sorted({*self.names, *other.names})
-        time = np.concatenate([np.arange(len(each.labels)) / max(1, len(each.labels)) for each in (self, other)])
+        time = np.concatenate([np.arange(len(each.labels)) / len(each.labels) for each in (self, other)])
         both = Table(
             names,
-            np.vstack([each.columns(names) for each in (self, other)]),
+            np.vstack([self.columns(names), other.columns(names)]),
             np.concatenate([self.labels, other.labels]),
             self.groups + other.groups,
-            np.concatenate([np.ones(len(e.labels)) if e.weights is None else e.weights for e in (self, other)]),
+            np.concatenate([self.weighed(), other.weighed()]),
         )
         order = np.argsort(time, kind="stable")
-        return Table(
-            names,
-            both.values[order],
-            both.labels[order],
-            [both.groups[n] for n in order],
-            both.weights[order],  # type: ignore[index]
-        )
+        return both.rows(order)
+
+    def weighed(self) -> Numbers:
+        return np.ones(len(self.labels)) if self.weights is None else self.weights
 
     def columns(self, names: list[str]) -> Numbers:
         """These columns, missing throughout where there is none."""
