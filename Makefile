@@ -1,7 +1,7 @@
 # The table of contents for work. A newcomer needs no other page to begin: `make run`.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up-external test lint chaos guards bench lock
+.PHONY: help run up-external test lint chaos guards bench model lock
 PYTHON := .venv/bin/python
 
 # The first Python that is new enough; one line where there is none.
@@ -42,6 +42,9 @@ guards: ## take away each guard of the money in turn and see which test notices
 
 bench: ## what the shop costs and how fast it is (ARGS="webhooks" for one part)
 	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.bench $(ARGS)
+
+model: ## rebuild the score's own model and its card from the seed
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m tests.retrain $(ARGS)
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt

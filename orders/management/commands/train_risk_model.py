@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 
 class Command(BaseCommand):
@@ -44,6 +45,8 @@ class Command(BaseCommand):
             model, figures = judge(table, seed=seed, constrained=data is None, compare=options["compare"])
         except (BadTable, Refused) as error:
             raise CommandError(str(error)) from error
+        except OperationalError as error:
+            raise CommandError("the shop's database does not answer; `make run` starts it") from error
         out: Path = options["out"] or settings.DATA_DIR.root / "risk-model"
         out.mkdir(parents=True, exist_ok=True)
         write(model, out / "default.json")

@@ -10,6 +10,7 @@ FIRST_RUSH = 0.6  # share of claims in the first tenth of the sale; assumed
 SALE_MINUTES = (5, 90)  # assumed
 # Whole sales whose file lacks a key: other shops collect less. Assumed.
 LACKS = {"client": 0.25, "device": 0.25, "ticket_ms": 0.5, "card": 0.35, "page_to_submit_ms": 0.15, "headers": 0.1}
+FEW_HEADERS = 0.25  # sales whose shop is told little: a proxy in between or an old client passes few headers; assumed
 MISSING = 0.02  # of any optional key in a single order; assumed
 
 # --- people ---
@@ -34,7 +35,7 @@ OWN_DOMAIN = 0.06  # people with a domain of their own; assumed
 
 # --- resellers ---
 ATTACKS = ("A1", "A2", "A3", "A4", "A5")
-OPERATOR = (4, 60)  # orders of one operator; assumed
+OPERATOR = (4, 250)  # orders of one operator, small ones more often; assumed
 CAREFUL = 0.5  # of operators; assumed
 BROWSER_SLIPS = {"A1": 0.7, "A2": 0.35, "A3": 0.25, "A4": 0.05, "A5": 0.15}  # orders that contradict themselves;
 # assumed, after the 45-53 % of requests with which paid services evade detectors (arXiv 2406.07647)

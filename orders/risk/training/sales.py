@@ -25,6 +25,7 @@ class Sale:
         self.begins = START + timedelta(weeks=seed)
         self.minutes = self.dice.uniform(*p.SALE_MINUTES)
         self.lacks = {key for key, share in p.LACKS.items() if self.dice.random() < share}
+        self.told = self.dice.sample(PASSED, self.dice.randint(1, 3)) if self.dice.random() < p.FEW_HEADERS else None
         self.proxy = self.ip() if self.dice.random() < p.ONE_ADDRESS_FOR_ALL else None
         self.carriers = [self.ip() for _ in range(self.dice.randint(*p.CARRIER_ADDRESSES))]
         self.exits = [self.ip() for _ in range(self.dice.randint(*p.VPN_ADDRESSES))]  # of VPN services
@@ -117,7 +118,8 @@ class Sale:
         at, pause = self.moment(), dice.choice((0.3, 5, 60, 240))
         scripted = attack == "A1" and dice.random() < (0.3 if careful else 0.7)
         plain = program(dice) if scripted else None
-        for _ in range(dice.randint(*p.OPERATOR)):
+        least, most = p.OPERATOR
+        for _ in range(int(least * (most / least) ** dice.random())):
             home = dice.choice(homes)
             lent = attack in ("A1", "A2") and dice.random() < (0.4 if careful else 0.9)
             who = person(dice, domain=domain if lent else None, random_mailbox=attack != "A5" and dice.random() < 0.5)
@@ -167,7 +169,7 @@ class Sale:
         raw: Raw = {
             "at": (at or self.moment()).isoformat(),
             "ip": self.proxy or ip,
-            "headers": sight.headers,
+            "headers": [pair for pair in sight.headers if self.told is None or pair[0].lower() in self.told],
             "form": who.form | {"size": str(dice.randint(7, 12))},
             "page_to_submit_ms": None if seconds is None else int(seconds * 1000),
             "device": sight.device or self.token(),
@@ -201,6 +203,7 @@ class Sale:
         return f"{self.dice.getrandbits(64):016x}"
 
 
+PASSED = ("user-agent", "accept-language", "accept", "accept-encoding")
 LENT = ("mailinator.com", "guerrillamail.com", "10minutemail.com", "yopmail.com", "tempmail.dev")
 
 
