@@ -5,7 +5,7 @@ A sale draws its own make-up from these ranges, so that a model learns what last
 
 # --- the sale ---
 ORDERS = (300, 1500)  # assumed: 500 pairs, one to three claims for each
-HOSTILE_SHARE = (0.2, 0.6)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
+HOSTILE_SHARE = (0.05, 0.5)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
 FIRST_RUSH = 0.6  # share of claims in the first tenth of the sale; assumed
 SALE_MINUTES = (5, 90)  # assumed
 # Whole sales whose file lacks a key: other shops collect less. Assumed.
