@@ -29,7 +29,8 @@ def remove_link(*, public_id: UUID, staff: User, kind: str, reason: str) -> Orde
     """
     if not may_cut(staff):
         raise NotAllowed("You need the permission to remove links.")
-    order = Order.objects.annotate(now=clock.expression()).get(public_id=public_id)
+    order = Order.objects.get(public_id=public_id)
+    order.now = clock.now()
     refuse_own_order(order, staff)
     refuse_locked(order, staff)
     reason = checked(reason)

@@ -72,7 +72,7 @@ def detail_of(order: Order, reader: User, left: TimeLeft | None) -> dict[str, An
         "more_earlier": len(earlier) > MOST_EARLIER,
         "mails": order.mails.all(),
         "told": order.webhooks.defer("body").order_by("id"),
-        "decisions": Decision.objects.filter(order=order).select_related("reviewer").order_by("id"),
+        "decisions": list(Decision.objects.filter(order=order).select_related("reviewer").order_by("id")),
         "barred": barred(order, reader, events),
         "may_cut": may_cut(reader),
         "extensions": extensions(order, left) if left and may_extend(reader) else None,

@@ -31,7 +31,6 @@ from fulfillment.decisions import (
     may_decide,
     needs_four_eyes,
     refuse_own_order,
-    standing,
     withdraw,
 )
 from fulfillment.detail import detail_of
@@ -237,7 +236,7 @@ def show(
     left = time_left(order) if order.state == State.AWAITING_APPROVAL else None
     order.now = clock.now()
     detail = detail_of(order, request.user, left)
-    decisions = list(standing(order))
+    decisions = [decision for decision in detail["decisions"] if decision.withdrawn_at is None]
     forms = [
         {
             "verdict": verdict,
