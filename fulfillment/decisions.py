@@ -1,6 +1,7 @@
 """Deciding a review: every rule of it, whoever asks and through whichever door."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -9,14 +10,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from fulfillment.locks import leave, refuse_locked
-from fulfillment.models import Decision
+from fulfillment.models import Decision, FirstLook
 from fulfillment.reasons import REASONS, Reason, Verdict, overrules
 from orders.customers import customer_key
 from orders.errors import AlreadyDecided, Refused
 from orders.models import Order
-from orders.states import Actor
+from orders.states import CANCELLABLE, Actor
 from orders.workflow import approve_order, order_in_review, reject_order, withdraw_decision
 
+EDITS = ("link removed", "scored again")  # what the journal says of a person who changed an order's evidence
 LONGEST_NOTE = 1000  # characters
 DECIDED = "This order is decided already."
 LONGEST_UNDO = 30  # seconds in which a decision may be withdrawn
@@ -54,6 +56,7 @@ def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str,
     AlreadyDecided or NotInReview; the very same decision sent twice is decided already.
     """
     order = locked_for(public_id, reviewer)
+    refuse_edited_order(order, reviewer)
     note = note.strip()
     check_words(order, verdict=verdict, reason=reason, note=note)
     if not 0 <= undo <= LONGEST_UNDO:
@@ -78,9 +81,8 @@ def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str,
         verdict=verdict,
         reason=reason,
         note=note,
-        score=order.score,
-        level=order.level,
         decided_at=decided.now,
+        **as_seen(order, reviewer),
         needs_second=first_of_two,
     )
 
@@ -114,6 +116,32 @@ def locked_for(public_id: UUID, reviewer: User) -> Order:
     return order
 
 
+def refuse_edited_order(order: Order, reviewer: User) -> None:
+    """Raises NotAllowed for who removed a link of the order, or by removing one elsewhere changed its score."""
+    names = order.events.filter(what__in=EDITS, actor=Actor.REVIEWER).values("who")
+    if any(same_person(editor, reviewer) for editor in User.objects.filter(username__in=names)):
+        raise NotAllowed("You changed what this order is linked by. A colleague decides it.")
+
+
+def is_blind(order: Order) -> bool:
+    """Whether the order is reviewed without its score, in sight of nobody until its review is over."""
+    return order.state in CANCELLABLE and hasattr(order, "evidence") and order.evidence.explored
+
+
+def as_seen(order: Order, reviewer: User) -> dict[str, Any]:
+    """What a decision keeps of the score, and of how long its reviewer looked at the order."""
+    blind, evidence = is_blind(order), getattr(order, "evidence", None)
+    first = FirstLook.objects.filter(order=order, reviewer=reviewer).first()
+    return {
+        "score": order.score,
+        "level": order.level,
+        "model": evidence.model if evidence else "",
+        "reasons": evidence.reasons if evidence and not blind else [],
+        "blind": blind,
+        "seconds": max(0, int((order.now - first.at).total_seconds())) if first else None,
+    }
+
+
 def standing(order: Order) -> "QuerySet[Decision]":
     """What was decided and not withdrawn."""
     return Decision.objects.filter(order=order, withdrawn_at__isnull=True).select_related("reviewer")
@@ -142,5 +170,5 @@ def check_words(order: Order, *, verdict: str, reason: str, note: str) -> None:
         raise InvalidDecision(f"The note has at most {LONGEST_NOTE} characters.")
     if not note and reason == Reason.OTHER:
         raise InvalidDecision("Another reason needs a note that names it.")
-    if not note and overrules(verdict, order.level):
+    if not note and overrules(verdict, order.level) and not is_blind(order):
         raise InvalidDecision(f"The score is {order.level}. To {verdict} all the same needs a note that says why.")

@@ -15,9 +15,15 @@ class Decision(models.Model):
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     reason = models.CharField(max_length=30, choices=Reason.choices)
     note = models.CharField(max_length=1000, blank=True, default="")
-    score = models.PositiveSmallIntegerField(null=True, help_text="As the reviewer saw it.")
+    score = models.PositiveSmallIntegerField(null=True, help_text="The order's when it was decided.")
     level = models.CharField(max_length=6, choices=Level.choices, blank=True, default="")
+    model = models.CharField(max_length=60, blank=True, db_default="", default="", help_text="Whose score it was.")
+    reasons = models.JSONField(
+        db_default=models.Value([], models.JSONField()), default=list, blank=True, help_text="Of the score, as shown."
+    )
+    blind = models.BooleanField(db_default=False, default=False, help_text="The reviewer did not see the score.")
     decided_at = models.DateTimeField()
+    seconds = models.PositiveIntegerField(null=True, help_text="Since the reviewer first saw it in review.")
     withdrawn_at = models.DateTimeField(null=True, help_text="Taken back by its reviewer before it took effect.")
     needs_second = models.BooleanField(
         db_default=False, default=False, help_text="The first of two approvals: it waits for another person's."
@@ -27,6 +33,8 @@ class Decision(models.Model):
         ordering = ["-id"]
         permissions = [
             ("decide_review", "Can approve or reject an order in review"),
+            ("cut_link", "Can say that an order is not linked by something"),
+            ("extend_deadline", "Can give the decision on an order more time"),
             ("retry_work", "Can retry a failing step of an order"),
         ]
         constraints = [
@@ -54,6 +62,20 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} order {self.order_id}"
+
+
+class FirstLook(models.Model):
+    """When a reviewer first saw an order in review. Kept here and not in the form: a form can be opened again."""
+
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="one_first_look", fields=["order", "reviewer"])]
+
+    def __str__(self) -> str:
+        return f"order {self.order_id} by {self.reviewer_id}"
 
 
 class ReviewLock(models.Model):

@@ -31,9 +31,9 @@ from fulfillment.decisions import (
     may_decide,
     needs_four_eyes,
     refuse_own_order,
-    standing,
     withdraw,
 )
+from fulfillment.detail import detail_of
 from fulfillment.locks import leave, lock_of, take_lock
 from fulfillment.models import Decision
 from fulfillment.reasons import OVERRULED, REASONS, Verdict
@@ -229,17 +229,19 @@ def show(
 ) -> HttpResponse:
     """The review's page; a refused decision comes back with its words kept. Raises NotAllowed for one's own order."""
     assert isinstance(request.user, User)
-    order = Order.objects.select_related("drop", "payment", "shipment").get(public_id=public_id)
+    related = ("drop", "payment", "shipment", "evidence", "signals")
+    order = Order.objects.select_related(*related).defer("signals__raw").get(public_id=public_id)
     refuse_own_order(order, request.user)
     words = words or {}
     left = time_left(order) if order.state == State.AWAITING_APPROVAL else None
     order.now = clock.now()
-    decisions = list(standing(order))
+    detail = detail_of(order, request.user, left)
+    decisions = [decision for decision in detail["decisions"] if decision.withdrawn_at is None]
     forms = [
         {
             "verdict": verdict,
             "reasons": REASONS[verdict],
-            "note_required": order.level == OVERRULED[verdict],
+            "note_required": order.level == OVERRULED[verdict] and not detail["blind"],
             "words": words if words.get("verdict") == verdict else {},
         }
         for verdict in Verdict
@@ -247,18 +249,16 @@ def show(
     shown = {
         "order": order,
         "time": left,
-        "forms": forms,
+        "forms": [] if detail["barred"] else forms,
         "refusal": refusal,
-        "events": order.events.all(),
-        "mails": order.mails.all(),
         "decision": next((decision for decision in decisions if not decision.needs_second), None),
         "first_approval": next((decision for decision in decisions if decision.needs_second), None),
         "stored": StoredDecision.objects.filter(order=order).first() if left else None,
-        "four_eyes": needs_four_eyes(order),
+        "four_eyes": needs_four_eyes(order) and not detail["blind"],
         "lock": lock_of(order) if left else None,
         "undo": UNDO,
         "now": order.now,
-    }
+    } | detail
     if refusal:
         status = STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)
     return render(request, "fulfillment/review.html", shown, status=status)

@@ -41,6 +41,12 @@ class NotInReview(Refused):
     code = "not_in_review"
 
 
+class InvalidDeadline(Refused):
+    """A deadline that would be no extension, or lie beyond the time for which the provider holds the money."""
+
+    code = "invalid"
+
+
 class StepFailed(Exception):
     """A step that did not work. The text goes to the journal and to staff, so it holds no private data."""
 

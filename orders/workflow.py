@@ -24,6 +24,7 @@ from orders.engine import Lease, enqueue, step
 from orders.errors import (
     AlreadyClaimed,
     AlreadyDecided,
+    InvalidDeadline,
     NotInReview,
     Permanent,
     SaleClosed,
@@ -37,8 +38,8 @@ from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
-from orders.risk import signals
-from orders.risk.score import rescore_linked, score_order
+from orders.risk import links, signals
+from orders.risk.score import Score, rescore_linked, score_order
 from orders.shipping import carrier
 from orders.states import (
     CANCELLABLE,
@@ -145,6 +146,39 @@ def look_again_at_linked(order: Order, now: datetime) -> None:
             if sibling.state in CANCELLABLE:
                 sibling.take_score(newer)
                 sibling.commit()
+
+
+def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:
+    """Staff say what does not link this order: it is scored again in the same commit, then whoever it was linked with.
+
+    Raises NotLinked, Order.DoesNotExist.
+    """
+    with transaction.atomic():
+        linked = links.cut(number=number, kind=kind, who=who, reason=reason)
+        order = Order.objects.lock(number)
+        if order.state in CANCELLABLE:
+            score_anew(order, score_order(order, order.now), who=who, cause=reason)
+    for sibling, newer in rescore_linked(order, order.now, linked - {number}):
+        with transaction.atomic():
+            locked = Order.objects.lock(sibling)
+            if locked.state in CANCELLABLE:
+                score_anew(locked, newer, who=who, cause=f"Order {number} is no longer linked by its {kind}.")
+    return order
+
+
+def score_anew(order: Order, score: Score, *, who: str, cause: str) -> None:
+    """A locked order's new score, where a person brought it about: the journal names them."""
+    order.take_score(score)
+    order.record(
+        "scored again",
+        actor=Actor.REVIEWER,
+        who=who,
+        cause=cause,
+        score=score.score,
+        level=score.level,
+        model=score.model,
+    )
+    order.commit()
 
 
 # --- 3. The payment page, and the wait for the payment ----------------------------------------------------------------
@@ -307,6 +341,32 @@ def order_in_review(number: int) -> Order:
     return order
 
 
+@transaction.atomic
+def extend_review(*, number: int, until: datetime, who: str, reason: str) -> Order:
+    """Staff give the decision time `until` then, at most until the provider lets the money go.
+
+    Raises Order.DoesNotExist, InvalidDeadline, and as the order's state has it TooLate, AlreadyDecided or NotInReview.
+    """
+    order = order_in_review(number)
+    callback, lapses = order.open_callback(), authorisation_lapses(order)
+    assert callback
+    if until <= callback.deadline_at:
+        raise InvalidDeadline("The decision has that much time already.")
+    if lapses is None or until > lapses:
+        raise InvalidDeadline("The provider does not hold the money for that long.")
+    before, callback.deadline_at = callback.deadline_at, until
+    callback.save(update_fields=["deadline_at"])
+    order.record(
+        "deadline extended",
+        actor=Actor.REVIEWER,
+        who=who,
+        cause=reason,
+        before=before.isoformat(timespec="seconds"),
+        until=until.isoformat(timespec="seconds"),
+    )
+    return order
+
+
 @step(Step.EXPIRE_REVIEW, during=(State.AWAITING_APPROVAL,))
 def end_review(order: Order, lease: Lease) -> None:
     """The time to withdraw a decision is over, or nobody decided in time. A decision made in time counts."""
@@ -321,6 +381,8 @@ def end_review(order: Order, lease: Lease) -> None:
             undo_order(
                 order, Outcome.APPROVAL_TIMEOUT, actor=Actor.BEAT, what="review timed out", cause="Not decided in time."
             )
+        else:  # extended at the very moment at which the sweep picked it up: it must see the later deadline, too
+            order.callbacks.open().update(picked_up_at=None)
 
 
 # --- 5. Capture and shipment ------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
-from fulfillment.groups import FULFILLMENT, OPS
+from fulfillment.groups import FULFILLMENT, LEAD, OPS
 from tests.reviews import a_user
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +31,10 @@ def test_reviewers_may_see_orders_and_decide():
     }
 
 
+def test_leads_may_also_amend_what_is_in_review():
+    assert permissions(LEAD) == permissions(FULFILLMENT) | {"fulfillment.cut_link", "fulfillment.extend_deadline"}
+
+
 def test_ops_may_see_everything_and_retry():
     models = {
         model
@@ -47,7 +51,7 @@ def test_a_migration_puts_the_groups_right_again():
     Group.objects.get(name=OPS).delete()
     call_command("migrate", verbosity=0)
     assert (permissions(FULFILLMENT), permissions(OPS)) == before
-    assert Group.objects.count() == 2
+    assert Group.objects.count() == 3
 
 
 def test_nobody_in_ops_decides_and_nobody_in_fulfillment_retries():

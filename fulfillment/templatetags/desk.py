@@ -27,6 +27,11 @@ def duration(delta: timedelta) -> str:
 
 
 @register.filter
+def seconds(count: int) -> str:
+    return duration(timedelta(seconds=count))
+
+
+@register.filter
 def money(payment: Payment, field: str = "amount") -> str:
     return wording.money(getattr(payment, field), payment.currency)
 

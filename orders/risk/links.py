@@ -16,6 +16,7 @@ from operator import or_
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from orders.errors import Refused
 from orders.models import ClaimSignals, Order
 from orders.states import Actor
 
@@ -32,8 +33,10 @@ WHERE kept.order_id = found.number
 """
 
 
-class NotLinked(Exception):
+class NotLinked(Refused):
     """The order has nothing of this kind that could link it."""
+
+    code = "not_linked"
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,10 @@ def rebuild(drop_id: int | None = None) -> int:
 
 
 @transaction.atomic
-def cut(*, number: int, kind: str, who: str, reason: str) -> None:
+def cut(*, number: int, kind: str, who: str, reason: str) -> set[int]:
     """Staff say that this order is not linked by its phone, its address, ...: the key is forgotten, its group falls
-    apart where nothing else holds it, and the journal tells. Raises NotLinked, Order.DoesNotExist.
+    apart where nothing else holds it, and the journal tells. Returns the orders that were its group, itself included.
+    Raises NotLinked, Order.DoesNotExist.
     """
     order = Order.objects.lock(number)
     lock()
@@ -162,7 +166,9 @@ def cut(*, number: int, kind: str, who: str, reason: str) -> None:
     if name is None or signals is None or not getattr(signals, name):
         raise NotLinked(f"Order {number} is not linked by its {kind}.")
     group = members(signals)
+    linked = set(group.values_list("order_id", flat=True))
     setattr(signals, name, "")
     signals.save(update_fields=[name])
     regroup(group)
     order.record("link removed", actor=Actor.REVIEWER, who=who, cause=reason, kind=kind)
+    return linked

@@ -69,19 +69,19 @@ def score_order(order: Order, now: datetime) -> Score:
         return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True, cause=cause)
 
 
-def rescore_linked(order: Order, now: datetime) -> list[tuple[int, Score]]:
-    """Undecided orders that this one is linked with, by number, with their new scores where these changed.
+def rescore_linked(order: Order, now: datetime, linked: set[int] | None = None) -> list[tuple[int, Score]]:
+    """Undecided orders that this one is linked with, or those given, by number, with their new scores where changed.
 
     An operator's first orders look innocent until the others come. Linked is who shares an address, a phone, a
     private mail domain, an IP address or a network, and only when this order is the one that brings the group to a
     size in GROWTH. Five queries at most, however many orders. Fails like score_order: then nobody is scored again.
     """
     try:
-        linked = grown_groups(order, now)
+        linked = grown_groups(order, now) if linked is None else linked
         if not linked:
             return []
         siblings = list(
-            Order.objects.filter(number__in=linked, state__in=CANCELLABLE, score__isnull=False)
+            Order.objects.filter(number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False)
             .select_related("signals")
             .order_by("number")
         )
