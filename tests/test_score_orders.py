@@ -77,9 +77,10 @@ def test_a_file_is_scored_like_the_same_orders_live(tmp_path):
     lines = scored(tmp_path, file, "--json")
     assert contents() == before
     evidence = {e.order_id: e for e in Evidence.objects.all()}
-    from orders.risk.features import features_of
+    from orders.risk.features import features_of, signed
 
-    again = features_of([Order.objects.get(number=order.number) for order in live], clock.now())
+    orders = [Order.objects.get(number=order.number) for order in live]
+    again = features_of(orders, signed(orders), clock.now())
     assert [line["score"] for line in lines] == [scores(again[order.number]) for order in live]
     assert lines[-1]["score"] == Order.objects.get(number=live[-1].number).score
     assert evidence[live[-1].number].reasons == lines[-1]["reasons"]

@@ -17,7 +17,7 @@ from orders.customers import customer_key
 from orders.models import ClaimAttempts, ClaimSignals, Drop, Order
 from orders.risk import links
 from orders.risk.client import client_report
-from orders.risk.features import Features, features_of
+from orders.risk.features import Features, features_of, signed
 from orders.risk.folding import plain
 from orders.risk.keys import token_key
 from orders.risk.request import LONGEST_NAME, LONGEST_VALUE
@@ -109,7 +109,8 @@ def replay(raws: Sequence[RawOrder]) -> Iterator[tuple[RawOrder, Features]]:
     found: dict[int, Features] = {}
     try:
         with transaction.atomic():
-            found = features_of(written(raws), max(raw.at for raw in raws))
+            orders = written(raws)
+            found = features_of(orders, signed(orders), max(raw.at for raw in raws))
             raise RollBack
     except RollBack:
         pass
@@ -135,8 +136,6 @@ def written(raws: Sequence[RawOrder]) -> list[Order]:
         signals.append(kept)
     ClaimSignals.objects.bulk_create(signals, batch_size=BATCH)
     links.rebuild(OURS)
-    for kept in ClaimSignals.objects.filter(drop=drop).only("order_id", "link"):
-        orders[kept.order_id + len(raws)].signals.link = kept.link
     attempts = Counter((kept.ip_key, kept.at.replace(second=0, microsecond=0)) for kept in signals if kept.ip_key)
     ClaimAttempts.objects.bulk_create(
         [

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from orders.models import Order
 from orders.risk import links, neighbours, registry
-from orders.risk.features import VERSION, Features, features_of
+from orders.risk.features import VERSION, Features, features_of, signed
 from orders.risk.rules import Assessment
 from orders.states import CANCELLABLE, Level
 
@@ -58,9 +58,10 @@ def score_order(order: Order, now: datetime) -> Score:
     try:
         # A statement that fails must not take a surrounding transaction, and with it the order's step, along.
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            if hasattr(order, "signals"):
-                links.join(order.signals)
-            return assess(features_of([order], now)[order.number])
+            kept = signed([order])
+            for signals in kept.values():
+                links.join(signals)
+            return assess(features_of([order], kept, now)[order.number])
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
@@ -81,11 +82,11 @@ def rescore_linked(order: Order, now: datetime, linked: set[int] | None = None) 
         if not linked:
             return []
         siblings = list(
-            Order.objects.filter(number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False)
-            .select_related("signals")
-            .order_by("number")
+            Order.objects.filter(
+                number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False
+            ).order_by("number")
         )
-        features = features_of(siblings, now)
+        features = features_of(siblings, signed(siblings), now)
         scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
         return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
     except (OperationalError, InterfaceError):
