@@ -16,13 +16,15 @@ UNFOLD = {
 
 
 class AdminCSPMiddleware(CSPMiddleware):
-    """Lets unfold's pages evaluate their attributes: no inline script, no foreign address, and nothing for the desk."""
+    """Lets unfold's pages evaluate their attributes: no inline script, no foreign address, and nothing for the desk
+    and the dashboard."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         parts: PolicyParts = super().get_policy_parts(request, response, report_only)
         path = request.path_info
-        if path.startswith(reverse("admin:index")) and not path.startswith(reverse("fulfillment:desk")):
+        strict = (reverse("fulfillment:desk"), reverse("dashboard:sale"))
+        if path.startswith(reverse("admin:index")) and not path.startswith(strict):
             parts.replace = UNFOLD
         return parts

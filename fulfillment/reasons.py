@@ -42,3 +42,7 @@ OVERRULED = {Verdict.APPROVE: Level.HIGH, Verdict.REJECT: Level.LOW}
 
 def overrules(verdict: Verdict, level: str) -> bool:
     return level == OVERRULED[verdict]
+
+
+INNOCENT = (Reason.ADDRESS_PROBLEM, Reason.CUSTOMER_REQUEST)
+"""Rejections that say nothing of what the customer is up to."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -82,17 +82,7 @@ class Shop(Collector):
 def work(now: datetime) -> Iterator[Metric]:
     """What is due, late, parked or on its way to another try, by step."""
     steps: set[Series] = {(step,) for step in Step}
-    due = Q(parked_at__isnull=True, due_at__lte=now)
-    rows = list(
-        Work.objects.order_by()
-        .values("step")
-        .annotate(
-            due=Count("pk", filter=due),
-            oldest=Min("due_at", filter=due),
-            parked=Count("pk", filter=Q(parked_at__isnull=False)),
-            retrying=Count("pk", filter=Q(parked_at__isnull=True, attempts__gt=0) & ~Q(last_error="")),
-        )
-    )
+    rows = list(Work.objects.by_step(now))
     for name, text, values in (
         ("due", "Work that a worker may take up now.", {row["step"]: row["due"] for row in rows}),
         ("parked", "Work given up until staff retry it.", {row["step"]: row["parked"] for row in rows}),

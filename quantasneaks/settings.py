@@ -332,6 +332,9 @@ UNFOLD = {
                     }
                     for title, icon, page, permission in (
                         ("Review desk", "fact_check", "fulfillment:desk", "fulfillment.decide_review"),
+                        ("Dashboard", "monitoring", "dashboard:sale", "orders.view_order"),
+                        ("Insider watch", "policy", "dashboard:insiders", "orders.view_claimsignals"),
+                        ("Drift", "troubleshoot", "dashboard:drift", "orders.view_evidence"),
                         ("Orders", "receipt_long", "admin:orders_order_changelist", "orders.view_order"),
                         ("Decisions", "gavel", "admin:fulfillment_decision_changelist", "fulfillment.view_decision"),
                         ("Payments", "payments", "admin:orders_payment_changelist", "orders.view_payment"),

@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("orders.storefront.urls")),
     path("webhooks/stripe/", receive, name="webhook"),
     path("admin/review/", include("fulfillment.urls")),
+    path("admin/dashboard/", include("fulfillment.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

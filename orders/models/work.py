@@ -1,6 +1,7 @@
 """What comes next for an order: outbox, retry and lease in one row. How it is done is told in orders/engine.py."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models.expressions import Combinable
@@ -12,6 +13,21 @@ class WorkQuerySet(models.QuerySet["Work"]):
     def due(self, now: datetime | Combinable) -> "WorkQuerySet":
         """What a worker may take up now."""
         return self.filter(parked_at__isnull=True, due_at__lte=now)
+
+    def by_step(self, now: datetime) -> "models.QuerySet[Work, dict[str, Any]]":
+        """For each step: what is due and since when, what failed and will be tried again, what is parked."""
+        due = models.Q(parked_at__isnull=True, due_at__lte=now)
+        failed = models.Q(parked_at__isnull=True, attempts__gt=0) & ~models.Q(last_error="")
+        return (
+            self.order_by()
+            .values("step")
+            .annotate(
+                due=models.Count("pk", filter=due),
+                oldest=models.Min("due_at", filter=due),
+                parked=models.Count("pk", filter=models.Q(parked_at__isnull=False)),
+                retrying=models.Count("pk", filter=failed),
+            )
+        )
 
 
 class Work(models.Model):

@@ -2,7 +2,8 @@
 
 PSI is the sum over a feature's bins of (here - there) * ln(here / there), with the shares of orders here and of rows
 learned from. The usual reading: below 0.1 alike, from 0.25 on another population (Siddiqi, Credit Risk Scorecards,
-2006).
+2006). With few orders chance alone makes it large: of orders that come from the very same population it is on average
+(bins - 1) / orders (Yurdakul, Statistical Properties of Population Stability Index, 2018); the verdict leaves that out.
 """
 
 import math
@@ -15,21 +16,27 @@ from orders.risk.model import TableModel
 
 SHIFTING, SHIFTED = 0.1, 0.25
 LEAST = 1e-4  # share that an empty bin counts as
+HALF = 0.5  # an order: what an empty bin counts as here, and never as more than was to be expected
 MOST_BINS = 10  # neighbouring bins are taken together until there are so few
 
 
 @dataclass(frozen=True)
 class Drift:
-    """One feature: its PSI, and the shares in the same bins, of orders here and of rows learned from."""
+    """One feature: its PSI, what of it is expected by chance, and the shares in the same bins, of orders here and of
+    rows learned from."""
 
     feature: str
     psi: float
+    chance: float
     here: Sequence[float]
     there: Sequence[float]
 
     @property
     def verdict(self) -> str:
-        return "shifted" if self.psi >= SHIFTED else "shifting" if self.psi >= SHIFTING else "alike"
+        if self.chance > SHIFTING:
+            return "too few orders"
+        moved = self.psi - self.chance
+        return "shifted" if moved >= SHIFTED else "shifting" if moved >= SHIFTING else "alike"
 
 
 def psi(here: Sequence[float], there: Sequence[float]) -> float:
@@ -48,7 +55,9 @@ def drift_of(model: TableModel, seen: Iterable[Features]) -> list[Drift]:
         bounds = merged(term.shares)
         here = [sum(counts[n] for n in bins) / len(vectors) for bins in bounds]
         there = [sum(term.shares[n] for n in bins) for bins in bounds]
-        drifts.append(Drift(name, psi(here, there), here, there))
+        chance = (sum(share > 0 for share in there) - 1) / len(vectors)
+        filled = [max(one, min(HALF / len(vectors), other)) for one, other in zip(here, there, strict=True)]
+        drifts.append(Drift(name, psi(filled, there), chance, here, there))
     return sorted(drifts, key=lambda drift: -drift.psi)
 
 

@@ -78,11 +78,19 @@ def read(table: Any) -> TableModel:
         if table["format"] != FORMAT:
             raise BadModel(f"it is of format {table['format']}")
         terms = {
-            name: Term(tuple(term["cuts"]), tuple(term["scores"]), tuple(term["shares"]))
+            name: Term(numbers(term["cuts"]), numbers(term["scores"]), numbers(term["shares"]))
             for name, term in table["terms"].items()
         }
         if any(not term.fits() for term in terms.values()):
             raise BadModel("it has a term whose scores do not fit its cuts")
-        return TableModel(version=str(table["version"]), intercept=float(table["intercept"]), terms=terms)
+        (intercept,) = numbers([table["intercept"]])
+        return TableModel(version=str(table["version"]), intercept=intercept, terms=terms)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadModel(type(error).__name__) from error
+
+
+def numbers(values: Any) -> tuple[float, ...]:
+    """Raises BadModel for anything else: it would fail with the first order, or be no score."""
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        raise BadModel("it has something that is no number")
+    return tuple(values)

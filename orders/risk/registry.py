@@ -15,6 +15,7 @@ from orders.risk.rules import RiskModel, WeightedRules
 logger = logging.getLogger(__name__)
 
 FRESH = 30  # seconds after which a process looks whether a model was promoted
+LONGEST_VERSION = 40  # characters, of TrainedModel.version
 SHIPPED = Path(__file__).with_name("models") / "default.json"
 
 
@@ -96,6 +97,8 @@ def reference() -> TableModel | None:
 def store(table: dict[str, object], card: str, role: Role) -> TrainedModel:
     """Keep a model and give it this role; whoever had it retires. Raises BadModel."""
     model, now = read(table), clock.now()
+    if len(model.version) > LONGEST_VERSION:
+        raise BadModel(f"its version has more than {LONGEST_VERSION} characters")
     TrainedModel.objects.filter(role=role).exclude(version=model.version).update(role=Role.RETIRED, role_since=now)
     stored, _ = TrainedModel.objects.update_or_create(
         version=model.version,

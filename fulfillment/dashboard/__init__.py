@@ -1,0 +1,1 @@
+"""How the sale goes, who approves whom, and whether the score still knows its customers: docs/dashboard.md."""

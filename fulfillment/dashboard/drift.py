@@ -1,0 +1,96 @@
+"""Does the score still know its customers: what the drop's orders look like, and what another model says of them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from orders.models import Drop, Evidence
+from orders.risk.drift import Drift, distribution, drift_of
+from orders.risk.model import TableModel
+from orders.risk.score import level_of
+from orders.states import Level
+
+HOUR = timedelta(hours=1)
+MOST_HOURS = 48  # of the sale that are drawn, the last ones
+MOST_DISSENT = 5
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """One order, and the scores that the champion and the challenger give it."""
+
+    order: int
+    champion: int
+    challenger: int
+
+    @property
+    def apart(self) -> int:
+        return abs(self.champion - self.challenger)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of the champion with one challenger, on the orders that both have scored."""
+
+    version: str
+    opinions: Sequence[Opinions]
+
+    @property
+    def same_level(self) -> float:
+        """Share of the orders."""
+        return sum(level_of(one.champion) == level_of(one.challenger) for one in self.opinions) / len(self.opinions)
+
+    @property
+    def apart(self) -> float:
+        """Points on average."""
+        return sum(one.apart for one in self.opinions) / len(self.opinions)
+
+    @property
+    def levels(self) -> list[tuple[Level, list[int]]]:
+        """For each level of the champion, the highest first: orders by the challenger's level."""
+        counts = Counter((level_of(one.champion), level_of(one.challenger)) for one in self.opinions)
+        high_first = list(reversed(Level))
+        return [(ours, [counts[ours, theirs] for theirs in high_first]) for ours in high_first]
+
+    @property
+    def dissent(self) -> list[Opinions]:
+        """The orders on which they differ most."""
+        differing = [one for one in self.opinions if one.apart]
+        return sorted(differing, key=lambda one: (-one.apart, one.order))[:MOST_DISSENT]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The drop's orders as their scores saw them."""
+
+    orders: int
+    drifts: Sequence[Drift]
+    by_hour: dict[int, list[int]]  # of the sale, from 0 on, without the hours in which nobody ordered
+    agreements: Sequence[Agreement]
+
+
+def scored(drop: Drop, reference: TableModel | None) -> Scored:
+    """One query."""
+    rows: list[Any] = list(
+        Evidence.objects.filter(order__drop=drop, order__score__isnull=False)
+        .order_by("order")
+        .values_list("order", "features", "challenger", "order__score", "order__created_at")
+    )
+    hours: dict[int, Counter[int]] = defaultdict(Counter)
+    for _, _, _, score, created_at in rows:
+        hours[(created_at - drop.opens_at) // HOUR][score] += 1
+    return Scored(
+        orders=len(rows),
+        drifts=drift_of(reference, [features for _, features, _, _, _ in rows if features]) if reference else [],
+        by_hour={hour: distribution(hours[hour]) for hour in sorted(hours)[-MOST_HOURS:]},
+        agreements=agreements((number, challenger, score) for number, _, challenger, score, _ in rows if challenger),
+    )
+
+
+def agreements(rows: Iterable[tuple[int, dict[str, Any], int]]) -> list[Agreement]:
+    opinions: dict[str, list[Opinions]] = defaultdict(list)
+    for number, challenger, score in rows:
+        opinions[challenger["version"]].append(Opinions(number, score, challenger["score"]))
+    return [Agreement(version, judged) for version, judged in opinions.items()]
