@@ -47,7 +47,7 @@ def signed(orders: Sequence[Order]) -> dict[int, ClaimSignals]:
         .values(sum=Sum("count"))
     )
     by_number = {order.number: order for order in orders}
-    found = {}
+    found: dict[int, ClaimSignals] = {}
     for signals in ClaimSignals.objects.filter(order_id__in=by_number).annotate(attempts=Subquery(counted)):
         signals.order = by_number[signals.order_id]
         found[signals.order_id] = signals

@@ -5,7 +5,7 @@ A sale draws its own make-up from these ranges, so that a model learns what last
 
 # --- the sale ---
 ORDERS = (300, 1500)  # assumed: 500 pairs, one to three claims for each
-HOSTILE_SHARE = (0.05, 0.5)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
+HOSTILE_SHARE = (0.1, 0.5)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
 FIRST_RUSH = 0.6  # share of claims in the first tenth of the sale; assumed
 SALE_MINUTES = (5, 90)  # assumed
 # Whole sales whose file lacks a key: other shops collect less. Assumed.
@@ -14,9 +14,9 @@ FEW_HEADERS = 0.25  # sales whose shop is told little: a proxy in between or an 
 MISSING = 0.02  # of any optional key in a single order; assumed
 
 # --- people ---
-GENUINE_GROUPS = {  # shares; assumed
-    "new": 0.34, "returning": 0.10, "household": 0.09, "office": 0.03, "building": 0.03, "vpn": 0.09,
-    "non-latin": 0.13, "carrier": 0.12, "program": 0.07,
+GENUINE_GROUPS = {  # shares of draws, of which a household, an office or a house brings several people; assumed
+    "new": 0.43, "returning": 0.10, "household": 0.07, "office": 0.01, "building": 0.02, "vpn": 0.08,
+    "non-latin": 0.12, "carrier": 0.11, "program": 0.06,
 }  # fmt: skip
 HOUSEHOLD = (2, 4)  # people at one address; US mean 2.5 (US Census Bureau, 2023)
 OFFICE = (3, 18)  # colleagues behind one address; assumed
@@ -35,7 +35,7 @@ OWN_DOMAIN = 0.06  # people with a domain of their own; assumed
 
 # --- resellers ---
 ATTACKS = ("A1", "A2", "A3", "A4", "A5")
-OPERATOR = (4, 250)  # orders of one operator, small ones more often; assumed
+OPERATOR = (6, 250)  # orders of one operator, small ones more often; assumed
 CAREFUL = 0.5  # of operators; assumed
 BROWSER_SLIPS = {"A1": 0.7, "A2": 0.35, "A3": 0.25, "A4": 0.05, "A5": 0.15}  # orders that contradict themselves;
 # assumed, after the 45-53 % of requests with which paid services evade detectors (arXiv 2406.07647)
