@@ -3,8 +3,9 @@ FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 RUN python -m venv /venv
-COPY requirements-image.txt .
-RUN /venv/bin/pip install --require-hashes -r requirements-image.txt
+ARG REQUIREMENTS=requirements-image.txt
+COPY ${REQUIREMENTS} .
+RUN /venv/bin/pip install --require-hashes -r ${REQUIREMENTS}
 
 FROM python:3.11.14-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

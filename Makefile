@@ -48,7 +48,7 @@ model: ## rebuild the score's own model and its card from the seed
 
 lock: ## write the pinned requirements*.txt anew from the .in files
 	@$(INSTALL) requirements-dev.txt
-	@for set in -image "" -train -dev; do \
+	@for set in -image "" -train -analyst -dev; do \
 	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --no-emit-index-url --no-emit-find-links --output-file requirements$$set.txt requirements$$set.in || exit 1; \
 	done

@@ -41,6 +41,7 @@ from fulfillment.reviews import TimeLeft, in_review, listed, time_left
 from orders import clock
 from orders.errors import Refused
 from orders.models import Order, StoredDecision
+from orders.risk.explanation import explanation_of
 from orders.states import Level, State
 from orders.storefront.answers import wants_json
 from orders.storefront.bodies import JSON, parse_json, read_body, refuse_unreadable
@@ -251,6 +252,7 @@ def show(
         "time": left,
         "forms": [] if detail["barred"] else forms,
         "refusal": refusal,
+        "explanation": explanation_of(order),
         "decision": next((decision for decision in decisions if not decision.needs_second), None),
         "first_approval": next((decision for decision in decisions if decision.needs_second), None),
         "stored": StoredDecision.objects.filter(order=order).first() if left else None,

@@ -18,12 +18,12 @@ from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 
 from orders import clock
 from orders.customers import customer_key
-from orders.engine import LIFE_LOCKS, MAIL_LOCKS, in_hand
+from orders.engine import LIFE_LOCKS, ROW_LOCKS, in_hand
 from orders.errors import StepFailed
 from orders.models import Callback, Drop, Event, Mail, Order, Pair, Reconciliation, SweepBeat, Work
 from orders.payments import payment_provider
 from orders.payments.provider import LedgerEntry, PaymentState
-from orders.states import FINAL, MAILS, Actor, PairState, State, Step, Wait
+from orders.states import ANALYSES, ASIDE, FINAL, Actor, PairState, State, Step, Wait
 
 log = structlog.get_logger("orders")
 
@@ -253,7 +253,7 @@ def journal(now: datetime, awake: bool) -> Iterator[Finding]:
 
 def work(now: datetime, awake: bool) -> Iterator[Finding]:
     """Nobody is stranded, nothing due lies about, no lease is older than a step may take."""
-    life = Count("work", filter=~Q(work__step__in=MAILS))
+    life = Count("work", filter=~Q(work__step__in=ASIDE))
     moving = (State.PROCESSING, State.APPROVED, State.COMPENSATING)
     yield from orders_named(
         Order.objects.filter(state__in=moving).annotate(steps=life).filter(steps=0), "stranded: nothing comes next"
@@ -265,8 +265,9 @@ def work(now: datetime, awake: bool) -> Iterator[Finding]:
         text = f"order {row.order_id}: {row.step} "
         if row.parked_at:
             yield Finding(text + "is parked and waits for staff", grave=False)
-        elif ((MAIL_LOCKS, row.pk) if row.step in MAILS else (LIFE_LOCKS, row.order_id)) not in held:
-            yield Finding(text + "is due and untouched for more than 30 s", grave=awake and not busy)
+        elif ((ROW_LOCKS, row.pk) if row.step in ASIDE else (LIFE_LOCKS, row.order_id)) not in held:
+            grave = awake and not busy and row.step not in ANALYSES  # a slow language model may have a long queue
+            yield Finding(text + "is due and untouched for more than 30 s", grave=grave)
         elif (row.started_at or row.due_at) <= now - LEASE_LIMIT:  # one taken up in time is not marked
             yield Finding(text + "is held for longer than a step may take")
 

@@ -22,11 +22,11 @@ from orders import clock
 from orders.bell import ring
 from orders.errors import Permanent, StepFailed
 from orders.models import Order, Work
-from orders.states import MAILS, Actor, Outcome, State, Step, Undo
+from orders.states import LIFE, Actor, Outcome, State, Step, Undo
 
 log = structlog.get_logger("orders")
 
-LIFE_LOCKS, MAIL_LOCKS = 1, 2  # name spaces of the advisory locks
+LIFE_LOCKS, ROW_LOCKS = 1, 2  # name spaces of the advisory locks: by order, by row
 BATCH_TIME = 1  # second that one bell may keep a worker; then another step gets its turn
 MOST_CRASHES = 5  # a step that took its worker down that often waits for staff
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(seconds=60)
@@ -199,7 +199,7 @@ class TurnRound(Protocol):
 
 
 def run_due(steps: Sequence[Step], turn_round: TurnRound) -> int:
-    """Do what is due of these steps, mails or none; one bell serves all that is there.
+    """Do what is due of these steps, which are of one queue; one bell serves all that is there.
 
     Returns how many were taken up. What is left when the time is over rings again.
     """
@@ -224,12 +224,12 @@ def take_up(steps: Sequence[Step], *, instead_of: Held | None = None) -> Held | 
 
     An order's bell may have been in vain while we held its lock, so its own rows are looked for once we have let go.
     """
-    mails = steps[0] in MAILS
+    life = steps[0] in LIFE
     # In the statement itself, for the planner to see that a partial index has them all.
     query = TAKE_UP.format(
-        key="id" if mails else "order_id", steps="({})".format(", ".join(f"'{step}'" for step in steps))
+        key="order_id" if life else "id", steps="({})".format(", ".join(f"'{step}'" for step in steps))
     )
-    words: dict[str, Any] = {"after": None, "offset": clock.offset, "space": MAIL_LOCKS if mails else LIFE_LOCKS}
+    words: dict[str, Any] = {"after": None, "offset": clock.offset, "space": LIFE_LOCKS if life else ROW_LOCKS}
     with connection.cursor() as cursor:
         if instead_of:
             words |= {"after": instead_of.order, "held": instead_of.key}
@@ -326,7 +326,7 @@ def begin(lease: Lease) -> bool:
 
 
 def in_hand() -> set[tuple[int, int]]:
-    """What workers hold just now: (LIFE_LOCKS, order) or (MAIL_LOCKS, row)."""
+    """What workers hold just now: (LIFE_LOCKS, order) or (ROW_LOCKS, row)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT classid::int, objid::int FROM pg_locks JOIN pg_database ON database = pg_database.oid"

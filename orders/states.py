@@ -61,6 +61,7 @@ class Step(TextChoices):
     SEND_APOLOGY = "send_apology"
     SEND_LATE_MONEY = "send_late_money"
     SEND_LINK = "send_link"
+    EXPLAIN_SCORE = "explain_score"
 
 
 MAILS = (
@@ -71,7 +72,10 @@ MAILS = (
     Step.SEND_LATE_MONEY,
     Step.SEND_LINK,
 )
-LIFE = tuple(step for step in Step if step not in MAILS)  # what moves an order; one at a time for each
+ANALYSES = (Step.EXPLAIN_SCORE,)
+ASIDE = (*MAILS, *ANALYSES)  # what runs beside the order's life
+LIFE = tuple(step for step in Step if step not in ASIDE)  # what moves an order; one at a time for each
+QUEUES = (LIFE, MAILS, ANALYSES)  # a slow one holds up no other
 
 
 class Undo(TextChoices):

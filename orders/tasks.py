@@ -12,14 +12,14 @@ from orders.engine import run_due
 from orders.errors import StepFailed
 from orders.payments import webhooks
 from orders.risk import limit, signals
-from orders.states import LIFE, MAILS, Step
+from orders.states import QUEUES, Step
 from orders.sweep import sweep as look_for_due_work
 from orders.workflow import undo_order
 
 
 def task_for(step: Step) -> Callable[[], int]:
     """The task that answers the bell of one step, and of all that its queue has due."""
-    steps = MAILS if step in MAILS else LIFE
+    steps = next(queue for queue in QUEUES if step in queue)
 
     @shared_task(name=f"orders.{step}")
     def answer() -> int:

@@ -33,12 +33,12 @@ from orders.errors import (
     TooLate,
     Transient,
 )
-from orders.models import Drop, Mail, Order, Payment, Shipment, StoredDecision, Work
+from orders.models import Drop, Evidence, Mail, Order, Payment, Shipment, StoredDecision, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
-from orders.risk import links, signals
+from orders.risk import analyst, links, signals
 from orders.risk.score import Score, rescore_linked, score_order
 from orders.shipping import carrier
 from orders.states import (
@@ -145,6 +145,7 @@ def look_again_at_linked(order: Order, now: datetime) -> None:
             sibling = Order.objects.lock(number)
             if sibling.state in CANCELLABLE:
                 sibling.take_score(newer)
+                ask_analyst(sibling)
                 sibling.commit()
 
 
@@ -169,6 +170,7 @@ def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:
 def score_anew(order: Order, score: Score, *, who: str, cause: str) -> None:
     """A locked order's new score, where a person brought it about: the journal names them."""
     order.take_score(score)
+    ask_analyst(order)
     order.record(
         "scored again",
         actor=Actor.REVIEWER,
@@ -255,6 +257,7 @@ def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:
         order.await_approval(deadline=order.now + settings.APPROVAL_TIMEOUT)
         order.record("payment authorised", actor=Actor.PROVIDER, amount=snapshot.amount)
         enqueue(order, Step.SEND_AUTHORISED)
+        ask_analyst(order)
     elif snapshot.state == PaymentState.EXPIRED:
         undo_order(
             order, Outcome.PAYMENT_TIMEOUT, actor=Actor.BEAT, what="payment timed out", cause="Not paid in time."
@@ -383,6 +386,22 @@ def end_review(order: Order, lease: Lease) -> None:
             )
         else:  # extended at the very moment at which the sweep picked it up: it must see the later deadline, too
             order.callbacks.open().update(picked_up_at=None)
+
+
+def ask_analyst(order: Order) -> None:
+    """Where a language model is configured it is asked to put the score into words, for whoever decides."""
+    if settings.ANALYST_URL and order.state == State.AWAITING_APPROVAL:
+        enqueue(order, Step.EXPLAIN_SCORE)
+
+
+@step(Step.EXPLAIN_SCORE, during=(State.AWAITING_APPROVAL,))
+def explain_score(order: Order, lease: Lease) -> None:
+    """Beside the order's life, which it never holds up. Without an answer the shop's own words stay; a score that has
+    changed meanwhile has asked anew."""
+    explanation = analyst.ask(order)
+    with lease.recording(State.AWAITING_APPROVAL) as locked:
+        if explanation and locked.score == order.score:
+            Evidence.objects.filter(order=locked).update(explanation=explanation)
 
 
 # --- 5. Capture and shipment ------------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             "flower": {"level": "WARNING"},
             "flower.inspector": {"level": "ERROR"},  # it asks before the workers are there
             "httpx": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
+            "openai": {"level": "WARNING"},
             "stripe": {"level": "WARNING"},
         },
     }

@@ -130,6 +130,14 @@ RISK_MODEL = Path(path) if (path := env.str("QS_RISK_MODEL", "")) else None
 # This share of the orders, 0 to 1, is reviewed without the score, so that a model can learn from what people say by
 # themselves; 0.02 to 0.05 serve, see docs/decisions/0010.
 RISK_EXPLORATION = env.float("QS_RISK_EXPLORATION", 0.0)
+# A language model behind an OpenAI-compatible API that puts scores into words; empty: the shop's own words serve.
+ANALYST_URL = env.str("QS_ANALYST_URL", "").rstrip("/")
+ANALYST_KEY = env.str("QS_ANALYST_KEY", "")
+ANALYST_MODEL = env.str("QS_ANALYST_MODEL", "")
+if ANALYST_URL and not ANALYST_MODEL:
+    raise ImproperlyConfigured("QS_ANALYST_MODEL: name the model that QS_ANALYST_URL is to run.")
+ANALYST_TIMEOUT = timedelta(seconds=8)  # for an explanation, both tries together
+ANALYST_FAILURES, ANALYST_PAUSE = 3, timedelta(minutes=5)  # after so many in a row it is left alone for so long
 RISK_COUNTS_CARDS = not (PAYLAB or "_test_" in PAYMENT_API_KEY)  # everybody pays with the same few test cards
 RISK_PEPPER = hmac.new(SHOP_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
 
@@ -236,6 +244,7 @@ CELERY_TASK_DEFAULT_QUEUE = "orders"
 CELERY_TASK_ROUTES = {
     "orders.sweep": {"queue": "sweep"},
     "orders.send_*": {"queue": "mails"},  # a slow mail server must not hold up payments (T18)
+    "orders.explain_*": {"queue": "analyst"},  # nor a slow language model anything else
 }
 CELERY_TASK_SEND_SENT_EVENT = False
 CELERY_WORKER_SEND_TASK_EVENTS = True  # what Flower shows

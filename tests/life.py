@@ -22,7 +22,7 @@ from orders.engine import Lease, find, let_go, perform, run_due, take_up
 from orders.models import Drop, Order
 from orders.payments import stripe
 from orders.payments.paylab.courier import Courier
-from orders.states import LIFE, MAILS, Step
+from orders.states import QUEUES, Step
 from orders.sweep import sweep
 
 GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000002"
@@ -79,7 +79,7 @@ def settle(*, rounds: int = 30) -> None:
     for _ in range(rounds):
         sweep()
         deliver_webhooks()
-        if not sum(run_due(steps, workflow.undo_order) for steps in (LIFE, MAILS)):
+        if not sum(run_due(steps, workflow.undo_order) for steps in QUEUES):
             return
     raise AssertionError("the work never ends")
 

@@ -32,21 +32,29 @@ def in_review(drop: Drop, *, score: int = 70, time: timedelta | None = None, **c
         Evidence.objects.create(
             order=order, reasons=REASONS, features={"ip_sale": 12.0, "phone_sale": 3.0, "email_entropy": None}
         )
-        order.await_payment(deadline=order.now + settings.PAYMENT_TIMEOUT)
-        order.close_callback(Resolution.SUCCESS)
-        order.await_approval(deadline=order.now + (time or settings.APPROVAL_TIMEOUT))
-        order.record("payment authorised", actor=Actor.PROVIDER, amount=drop.price)
         order.commit()
-        Payment.objects.create(
-            order=order,
-            amount=drop.price,
-            currency=drop.currency,
-            expires_at=order.now,
-            session_ref=f"cs_test_{uuid.uuid4().hex}",
-            intent_ref=f"pi_{uuid.uuid4().hex[:24]}",
-            state=PaymentState.AUTHORISED,
-            updated_at=order.now,
-        )
+    return authorise(number, time=time)
+
+
+@transaction.atomic
+def authorise(number: int, *, time: timedelta | None = None) -> Order:
+    """The provider is said to hold the money: the order is in review."""
+    order = Order.objects.lock(number)
+    order.await_payment(deadline=order.now + settings.PAYMENT_TIMEOUT)
+    order.close_callback(Resolution.SUCCESS)
+    order.await_approval(deadline=order.now + (time or settings.APPROVAL_TIMEOUT))
+    order.record("payment authorised", actor=Actor.PROVIDER, amount=order.drop.price)
+    order.commit()
+    Payment.objects.create(
+        order=order,
+        amount=order.drop.price,
+        currency=order.drop.currency,
+        expires_at=order.now,
+        session_ref=f"cs_test_{uuid.uuid4().hex}",
+        intent_ref=f"pi_{uuid.uuid4().hex[:24]}",
+        state=PaymentState.AUTHORISED,
+        updated_at=order.now,
+    )
     return order
 
 

@@ -15,7 +15,9 @@ class Evidence(models.Model):
     explored = models.BooleanField(
         default=False, db_default=False, help_text="Reviewed without the score: what people say then is no echo of it."
     )
-    explanation = models.JSONField(null=True, help_text="The analyst's words: summary, evidence, checks.")
+    explanation = models.JSONField(
+        null=True, help_text="A language model's words: summary, evidence, checks, and the score they are about."
+    )
 
     class Meta:
         verbose_name_plural = "evidence"

@@ -191,6 +191,7 @@ class Order(models.Model):
             "model": score.model,
             "challenger": score.challenger,
             "explored": self.is_explored(),
+            "explanation": None,  # it was of another score
         }
         Evidence.objects.bulk_create(
             [Evidence(order=self, **seen)], update_conflicts=True, update_fields=[*seen], unique_fields=["order"]

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models.expressions import Combinable
 
-from orders.states import LIFE, MAILS, Step
+from orders.states import ANALYSES, LIFE, MAILS, Step
 
 
 class WorkQuerySet(models.QuerySet["Work"]):
@@ -58,6 +58,9 @@ class Work(models.Model):
             models.Index(name="life_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=LIFE)),
             models.Index(
                 name="mail_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=MAILS)
+            ),
+            models.Index(
+                name="analysis_due", fields=["due_at"], condition=models.Q(parked_at__isnull=True, step__in=ANALYSES)
             ),
         ]
 

@@ -102,9 +102,10 @@ def _shop() -> str:
         socket.create_connection((probe.reachable(settings.BIND), settings.FLOWER_PORT), timeout=1).close()
     except OSError as error:
         return f"Flower: {error}"
-    replies = celery_app.control.broadcast("ping", reply=True, timeout=1, limit=2)
+    workers = {program.name for program in programs.shop() if "worker" in program.command}
+    replies = celery_app.control.broadcast("ping", reply=True, timeout=1, limit=len(workers))
     heard = {name.split("@")[0] for reply in replies for name in reply}
-    silent = sorted({"worker", "mailer"} - heard)
+    silent = sorted(workers - heard)
     return f"no answer from {' and '.join(silent)}" if silent else ""
 
 

@@ -83,6 +83,8 @@ def shop() -> list[Program]:
         Program("beat", (*CELERY, "beat")),
         Program("flower", (*CELERY, "flower", "--conf=quantasneaks/flower_config.py")),
     ]
+    if settings.ANALYST_URL:
+        programs.append(Program("analyst", (*CELERY, "worker", "-Q", "analyst", "-c", "1", "-n", "analyst@%h", *quiet)))
     if settings.PAYLAB:
         programs.append(Program("paylab", (*MANAGE, "paylab_courier")))
     return programs
