@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from orders.risk.model import FORMAT, TableModel, Term
+from orders.risk.rules import BASE, RULES
 from orders.risk.training.table import BadTable, Numbers, Table
 
 TEST, VALIDATION = 0.3, 0.2  # shares by time: of all, and of what is left
@@ -51,8 +52,11 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
         random_state=seed,
         n_jobs=-1,
     )
-    machine.fit(learning.values, learning.labels, sample_weight=learning.weights)
-    raw = export(machine, table.names)
+    # Of the shop's own features it learns what the rules do not know yet: where the sales that it learns from say
+    # nothing of a feature, the rule stands.
+    prior = rules_logits(learning) if constrained else None
+    machine.fit(learning.values, learning.labels, sample_weight=learning.weights, init_score=prior)
+    raw = export(machine, table.names, rules=float(constrained))
     seen = logits(raw, validation)
     line = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
@@ -66,12 +70,12 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
     return calibrated(raw, slope=max(float(slope.coef_[0, 0]), 0.0), shift=float(slope.intercept_[0]), table=table)
 
 
-def export(machine: ExplainableBoostingClassifier, names: list[str]) -> TableModel:
+def export(machine: ExplainableBoostingClassifier, names: list[str], *, rules: float) -> TableModel:
     terms = {}
     for (index,), scores in zip(machine.term_features_, machine.term_scores_, strict=True):
         cuts = [float(cut) for cut in machine.bins_[index][0]]
         terms[names[index]] = Term(tuple(cuts), tuple(float(score) for score in scores[: len(cuts) + 2]))
-    return TableModel("", float(machine.intercept_[0]), terms)
+    return TableModel("", float(machine.intercept_[0]), terms, rules)
 
 
 def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -> TableModel:
@@ -85,7 +89,7 @@ def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -
         for name, term in model.terms.items()
     }
     intercept = round(slope * model.intercept + shift, DECIMALS)
-    return TableModel(table.digest[:12], intercept, terms)
+    return TableModel(table.digest[:12], intercept, terms, round(slope * model.rules, DECIMALS))
 
 
 def shares(term: Term, column: Numbers) -> tuple[float, ...]:
@@ -103,9 +107,20 @@ def bins_of(term: Term, column: Numbers) -> NDArray[np.intp]:
 
 def logits(model: TableModel, table: Table) -> Numbers:
     """As the shop computes them, for many rows at once."""
-    total = np.full(len(table.labels), model.intercept)
+    total = model.intercept + (model.rules * rules_logits(table) if model.rules else np.zeros(len(table.labels)))
     for name, term in model.terms.items():
         total += np.array(term.scores)[bins_of(term, table.values[:, table.names.index(name)])]
+    return total
+
+
+def rules_logits(table: Table) -> Numbers:
+    """As WeightedRules adds them up, for many rows at once."""
+    total = np.full(len(table.labels), BASE)
+    for name, rule in RULES.items():
+        if name in table.names:
+            column = table.values[:, table.names.index(name)]
+            values, contributions = zip(*rule.points, strict=True)
+            total += np.where(np.isnan(column), 0.0, np.interp(np.nan_to_num(column), values, contributions))
     return total
 
 
@@ -150,7 +165,13 @@ def write(model: TableModel, file: Path) -> None:
         name: {"cuts": list(term.cuts), "scores": list(term.scores), "shares": list(term.shares)}
         for name, term in model.terms.items()
     }
-    table = {"format": FORMAT, "version": model.version, "intercept": model.intercept, "terms": terms}
+    table = {
+        "format": FORMAT,
+        "version": model.version,
+        "intercept": model.intercept,
+        "rules": model.rules,
+        "terms": terms,
+    }
     file.write_text(json.dumps(table, indent=1) + "\n")
 
 
