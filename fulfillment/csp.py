@@ -16,15 +16,14 @@ UNFOLD = {
 
 
 class AdminCSPMiddleware(CSPMiddleware):
-    """Lets unfold's pages evaluate their attributes: no inline script, no foreign address, and nothing for the desk
-    and the dashboard."""
+    """Lets unfold's pages evaluate their attributes: no inline script, no foreign address, not for our pages."""
 
     def get_policy_parts(
         self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         parts: PolicyParts = super().get_policy_parts(request, response, report_only)
         path = request.path_info
-        strict = (reverse("fulfillment:desk"), reverse("dashboard:sale"))
-        if path.startswith(reverse("admin:index")) and not path.startswith(strict):
+        ours = tuple(reverse(page) for page in ("fulfillment:desk", "dashboard:sale", "packing:index"))
+        if path.startswith(reverse("admin:index")) and not path.startswith(ours):
             parts.replace = UNFOLD
         return parts

@@ -36,6 +36,8 @@ class Decision(models.Model):
             ("cut_link", "Can say that an order is not linked by something"),
             ("extend_deadline", "Can give the decision on an order more time"),
             ("retry_work", "Can retry a failing step of an order"),
+            ("compensate_order", "Can undo an order that has not shipped"),
+            ("pack_orders", "Can print packing lists and slips"),
         ]
         constraints = [
             models.UniqueConstraint(

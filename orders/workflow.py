@@ -43,7 +43,10 @@ from orders.risk.score import Score, rescore_linked, score_order
 from orders.shipping import carrier
 from orders.states import (
     CANCELLABLE,
+    FINAL,
+    LIFE,
     MAILS,
+    UNDOABLE,
     Actor,
     Outcome,
     PairState,
@@ -601,3 +604,39 @@ def retry_work(*, work_id: int, who: str) -> None:
     work.parked_at, work.crashes, work.due_at = None, 0, order.now
     work.save(update_fields=["parked_at", "crashes", "due_at"])
     order.record("retry asked for", actor=Actor.REVIEWER, who=who, step=work.step)
+
+
+RESUMES = {
+    State.PROCESSING: Step.SCORE_RISK,
+    State.AWAITING_PAYMENT: Step.CHECK_PAYMENT,
+    State.AWAITING_APPROVAL: Step.CHECK_PAYMENT,
+    State.APPROVED: Step.CAPTURE_PAYMENT,
+    State.COMPENSATING: Step.COMPENSATE,
+}
+
+
+@transaction.atomic
+def resume_order(*, number: int, who: str) -> None:
+    """Staff set an order going: what it has before it is due now, parked or not; where that is nothing, the step that
+    its state begins with, whose effects find what was done before. Raises TooLate.
+    """
+    order = Order.objects.lock(number)
+    if order.state in FINAL:
+        raise TooLate("This order has ended.")
+    if not order.work.filter(step__in=LIFE).update(parked_at=None, crashes=0, due_at=order.now):
+        enqueue(order, RESUMES[State(order.state)])
+    order.record("resumed", actor=Actor.REVIEWER, who=who)
+    order.commit()
+
+
+@transaction.atomic
+def call_off_order(*, number: int, who: str, reason: str) -> None:
+    """Staff undo an order that has not shipped, whatever is under way; the customer reads that it was our fault.
+
+    Raises TooLate.
+    """
+    order = Order.objects.lock(number)
+    if order.state not in UNDOABLE:
+        raise TooLate("This order has shipped." if order.state == State.SHIPPED else "This order is undone already.")
+    undo_order(order, Outcome.ERROR, actor=Actor.REVIEWER, what="called off", who=who, cause=reason)
+    order.commit()

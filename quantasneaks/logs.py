@@ -86,6 +86,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},  # wrong passwords, not each log-in
             "stripe": {"level": "WARNING"},
         },
     }

@@ -32,6 +32,10 @@ class DataDir:
         return self.root / "mails"
 
     @property
+    def pictures(self) -> Path:
+        return self.root / "pictures"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -81,6 +81,7 @@ try:  # addresses or networks
 except ValueError as error:
     raise ImproperlyConfigured(f"QS_TRUSTED_PROXIES: {error}") from error
 METRICS_TOKEN = env.str("QS_METRICS_TOKEN", "")  # empty: /metrics answers loopback only
+NEW_STAFF_PASSWORD = env.str("QS_NEW_STAFF_PASSWORD", "")  # what setup_staff gives where it cannot ask for one
 STAFF_PASSWORD = secret("QS_STAFF_PASSWORD")  # of the demo log-ins, and of Flower in either mode
 
 # --- money ----------------------------------------------------------------------------------------
@@ -152,6 +153,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_beat",
     "csp",
+    "axes",
     "orders",
     "fulfillment",
     *(["orders.payments.paylab"] if PAYLAB else []),
@@ -167,7 +169,20 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # turns a log-in that must wait into its page; asks nothing of the database
 ]
+# The first only says who must wait; people, passwords and permissions are the second's.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # nobody locks a colleague out from elsewhere
+AXES_CLIENT_IP_CALLABLE = "quantasneaks.addresses.client_address"
+AXES_FAILURE_LIMIT = 5  # wrong passwords until a log-in waits
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # who waits is not counted: no row grows, no wait is prolonged
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # Django's last_login is enough
+AXES_LOCKOUT_CALLABLE = "fulfillment.logins.wait"
+AXES_ENABLE_ADMIN = False  # shown in our own clothes, see fulfillment/admin/people.py
+AXES_VERBOSE = False
 ROOT_URLCONF = "quantasneaks.urls"
 WSGI_APPLICATION = "quantasneaks.wsgi.application"
 TEMPLATES = [
@@ -281,6 +296,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEMO  # the demo serves from the source tree, production what collectstatic made
+MEDIA_URL = "pictures/"  # served by orders/storefront/pictures.py
+MEDIA_ROOT = DATA_DIR.pictures  # in backups, beside the database
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -344,6 +361,7 @@ UNFOLD = {
                         ("Dashboard", "monitoring", "dashboard:sale", "orders.view_order"),
                         ("Insider watch", "policy", "dashboard:insiders", "orders.view_claimsignals"),
                         ("Drift", "troubleshoot", "dashboard:drift", "orders.view_evidence"),
+                        ("Packing", "package_2", "packing:index", "fulfillment.pack_orders"),
                         ("Orders", "receipt_long", "admin:orders_order_changelist", "orders.view_order"),
                         ("Decisions", "gavel", "admin:fulfillment_decision_changelist", "fulfillment.view_decision"),
                         ("Payments", "payments", "admin:orders_payment_changelist", "orders.view_payment"),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("webhooks/stripe/", receive, name="webhook"),
     path("admin/review/", include("fulfillment.urls")),
     path("admin/dashboard/", include("fulfillment.dashboard.urls")),
+    path("admin/packing/", include("fulfillment.packing.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from fulfillment.decisions import decide_review
 from fulfillment.groups import OPS
-from fulfillment.models import Decision
+from fulfillment.models import Decision, ReviewLock
 from orders.models import (
     ClaimAttempts,
     Drop,
@@ -24,7 +24,9 @@ from orders.models import (
     Order,
     Reconciliation,
     Shipment,
+    StoredDecision,
     SweepBeat,
+    TrainedModel,
     WebhookEvent,
     WebhookRefusals,
     Work,
@@ -63,7 +65,20 @@ def everything() -> Order:
     Decision.objects.create(
         order=order, reviewer=a_reviewer(), verdict="approve", reason="looks_genuine", decided_at=order.now
     )
+    ReviewLock.objects.create(order=order, reviewer=a_reviewer("olga"), until=order.now)
+    StoredDecision.objects.create(
+        order=order, approve=True, reviewer="rita", reason="looks_genuine", takes_effect_at=order.now
+    )
+    TrainedModel.objects.create(
+        version="v1", table={}, card="# How <it> was judged", stored_at=order.now, role_since=order.now
+    )
     return order
+
+
+def test_a_models_card_is_shown_as_written(boss):
+    everything()
+    page = boss.get(reverse("admin:orders_trainedmodel_change", args=[TrainedModel.objects.get().pk])).text
+    assert "# How &lt;it&gt; was judged" in page
 
 
 def test_the_guest_link_in_an_event_is_not_shown(boss):
@@ -107,13 +122,17 @@ def test_every_model_is_there():
         "Drop",
         "Event",
         "EventsRead",
+        "Evidence",
         "Mail",
         "Order",
         "Pair",
         "Payment",
         "Reconciliation",
+        "ReviewLock",
         "Shipment",
+        "StoredDecision",
         "SweepBeat",
+        "TrainedModel",
         "WebhookEvent",
         "WebhookRefusals",
         "Work",
@@ -128,9 +147,9 @@ def test_every_model_is_readable_and_a_superuser_changes_nothing(boss, model):
     change = reverse(f"{name}_change", args=[row.pk])
     assert boss.get(reverse(f"{name}_changelist")).status_code == 200
     assert boss.get(change).status_code == 200
-    assert boss.get(reverse(f"{name}_add")).status_code == 403
     assert boss.get(reverse(f"{name}_delete", args=[row.pk])).status_code == 403
     if model is not Drop:
+        assert boss.get(reverse(f"{name}_add")).status_code == 403
         before = model.objects.filter(pk=row.pk).values().get()
         assert boss.post(change, {}).status_code == 403
         assert model.objects.filter(pk=row.pk).values().get() == before
@@ -150,7 +169,7 @@ def test_the_clockwork_is_read_only(boss, address):
 
 def test_a_list_costs_the_same_however_long_it_is(boss):
     drop = open_drop({"9": 40})
-    lists = ("order", "event", "payment", "callback", "claimsignals", "pair", "work")
+    lists = ("order", "event", "payment", "callback", "claimsignals", "pair", "work", "mail", "evidence", "drop")
     in_review(drop)
 
     def costs() -> list[int]:
@@ -291,7 +310,11 @@ def test_a_retry_is_a_post_with_a_token_by_somebody_who_may():
 
 def test_several_steps_are_retried_from_the_list():
     work, client = a_parked_step(), browser(a_user("ops", group=OPS))
-    client.post("/admin/orders/work/", {"action": "retry_now", "_selected_action": [work.pk]})
+    choice = {"action": "retry_now", "_selected_action": [work.pk]}
+    assert "Retry these steps?" in client.post("/admin/orders/work/", choice).text
+    work.refresh_from_db()
+    assert work.parked_at
+    client.post("/admin/orders/work/", choice | {"confirmed": "yes"})
     work.refresh_from_db()
     assert work.parked_at is None
     assert "retry asked for" in story(work.order)
@@ -303,7 +326,7 @@ def test_a_viewer_without_the_permission_has_no_retry_in_the_list():
     viewer.user_permissions.add(Permission.objects.get(codename="view_work"))
     client = browser(viewer)
     assert "retry_now" not in client.get("/admin/orders/work/").text
-    client.post("/admin/orders/work/", {"action": "retry_now", "_selected_action": [work.pk]})
+    client.post("/admin/orders/work/", {"action": "retry_now", "_selected_action": [work.pk], "confirmed": "yes"})
     work.refresh_from_db()
     assert work.parked_at
 
@@ -315,7 +338,7 @@ def export(client: Any, *orders: Order) -> list[dict[str, str]]:
     chosen = [order.number for order in orders]
     answer = client.post(ORDERS, {"action": "export", "_selected_action": chosen})
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
 
 
 def test_the_export_tells_what_was_ordered_and_paid(boss):
@@ -338,6 +361,40 @@ def test_a_formula_stays_text_in_the_export(boss, begin):
     formula = f'{begin}HYPERLINK("http://example.org")'
     (row,) = export(boss, in_review(open_drop(), name=formula, phone="+15551234567"))
     assert (row["name"], row["phone"]) == (f"'{formula}", "'+15551234567")
+
+
+def test_every_list_leaves_as_csv_with_its_permission(boss):
+    order, stranger = everything(), browser(a_user("nobody"))
+    for model in admin.site._registry:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_export")
+        answer = boss.get(address)
+        assert answer["Content-Disposition"].endswith('.csv"')
+        table = answer.getvalue().decode()
+        assert len(list(csv.reader(io.StringIO(table)))) == model.objects.count() + 1, model
+        for secret in (str(order.public_id), order.payment.session_ref, "!"):  # an unusable password begins with !
+            assert secret not in table, model
+        assert stranger.get(address).status_code == 403
+
+
+def test_the_export_has_the_filters_and_the_order_of_the_list(boss):
+    drop = open_drop()
+    waiting, fresh_one = in_review(drop, email="ada@example.org"), place(drop)
+
+    def numbers(**query: str) -> list[str]:
+        answer = boss.get(f"{ORDERS}export.csv", query)
+        return [row["number"] for row in csv.DictReader(io.StringIO(answer.getvalue().decode()))]
+
+    assert numbers() == [str(fresh_one.number), str(waiting.number)]
+    assert numbers(state__exact="awaiting_approval") == numbers(q="ada@example.org") == [str(waiting.number)]
+    assert boss.get(f"{ORDERS}export.csv", {"size__nonsense": "x"}).status_code in (302, 400)
+    assert f"{ORDERS}export.csv?state__exact=processing" in boss.get(ORDERS, {"state__exact": "processing"}).text
+
+
+def test_an_action_on_all_pages_leaves_by_the_door_that_streams(boss):
+    order = place(open_drop())
+    choice = {"action": "export", "_selected_action": [order.number], "select_across": "1"}
+    answer = boss.post(f"{ORDERS}?state__exact=processing", choice)
+    assert answer["Location"] == f"{ORDERS}export.csv?state__exact=processing"
 
 
 # --- the drop ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from quantasneaks.bulkhead import THREADS, Bulkhead
+from quantasneaks.bulkhead import CHUNKS_AHEAD, EXPORTS, THREADS, Bulkhead
 
 Answer = tuple[str, bytes]
 
@@ -80,3 +80,59 @@ def test_late_answers_of_the_embedded_provider_hold_up_no_customer(shop: Shop) -
     assert shop.get("/paylab/v1/events") == ("200 OK", b"done")
     shop.go_on.set()
     assert [answer.result(30)[0] for answer in stuck] == ["200 OK"] * THREADS
+
+
+# --- exports ----------------------------------------------------------------------------------------------------------
+
+
+class Export:
+    """A long response, and how far it was read and whether it was closed."""
+
+    def __init__(self, chunks: int, breaks: bool = False) -> None:
+        self.chunks, self.breaks, self.made, self.closed = chunks, breaks, 0, Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> "Export":
+        start_response("200 OK", [])
+        return self
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(self.chunks):
+            self.made += 1
+            yield b"row"
+        if self.breaks:
+            raise RuntimeError("ours")
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def begin(behind: Bulkhead) -> tuple[list[str], Iterable[bytes]]:
+    head: list[str] = []
+    return head, behind({"PATH_INFO": "/admin/orders/order/export.csv"}, lambda status, headers: head.append(status))
+
+
+def test_an_export_is_made_no_faster_than_it_is_read() -> None:
+    made = Export(1000)
+    head, body = begin(Bulkhead(made))
+    rows = iter(body)
+    assert (head, next(rows)) == (["200 OK"], b"row")
+    assert made.made <= CHUNKS_AHEAD + 3
+    assert len(list(rows)) == 999
+    assert made.closed.wait(5)
+
+
+def test_exports_beyond_a_few_are_turned_away_until_a_reader_goes() -> None:
+    made = Export(1000)
+    behind = Bulkhead(made)
+    bodies = [begin(behind)[1] for _ in range(EXPORTS)]
+    assert begin(behind)[0] == ["503 Service Unavailable"]
+    for body in bodies:
+        body.close()  # type: ignore[attr-defined]
+    assert made.closed.wait(10)
+    assert behind.exports.free.acquire(timeout=10)
+
+
+def test_an_export_that_breaks_does_not_look_complete() -> None:
+    _, body = begin(Bulkhead(Export(2, breaks=True)))
+    with pytest.raises(RuntimeError, match="ours"):
+        list(body)

@@ -38,8 +38,8 @@ def test_it_makes_the_drop_and_its_numbered_pairs():
     [
         ({"opens": "tomorrow"}, "no time with a zone"),
         ({"opens": "2026-12-01T18:00:00"}, "no time with a zone"),
-        ({"closes": "2026-11-01T18:00:00Z"}, "drop_closes_after_it_opens"),
-        ({"price": 0}, "drop_price_is_positive"),
+        ({"closes": "2026-11-01T18:00:00Z"}, "closes after it opens"),
+        ({"price": 0}, "price is above zero"),
         ({"price": -1}, "greater than or equal to 0"),
         ({"currency": "dollars"}, "at most 3 characters"),
         ({"size": ["9"]}, "does not say how many"),

@@ -1,11 +1,11 @@
-"""The two groups of staff hold exactly what is written here, whatever was done to them."""
+"""The groups of staff hold exactly what is written here, whatever was done to them."""
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
-from fulfillment.groups import FULFILLMENT, LEAD, OPS
+from fulfillment.groups import FULFILLMENT, LEAD, MERCHANT, OPS, SHIPPING
 from tests.reviews import a_user
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,26 @@ def test_leads_may_also_amend_what_is_in_review():
     assert permissions(LEAD) == permissions(FULFILLMENT) | {"fulfillment.cut_link", "fulfillment.extend_deadline"}
 
 
+def test_shippers_may_see_what_they_pack():
+    assert permissions(SHIPPING) == {
+        "fulfillment.pack_orders",
+        "orders.view_drop",
+        "orders.view_order",
+        "orders.view_pair",
+        "orders.view_shipment",
+    }
+
+
+def test_merchants_make_drops_and_undo_orders_and_decide_no_review():
+    seen_by_both = permissions(FULFILLMENT) - {"fulfillment.decide_review"}
+    assert permissions(MERCHANT) == seen_by_both | {
+        "fulfillment.compensate_order",
+        "fulfillment.pack_orders",
+        "orders.add_drop",
+        "orders.change_drop",
+    }
+
+
 def test_ops_may_see_everything_and_retry():
     models = {
         model
@@ -51,7 +71,7 @@ def test_a_migration_puts_the_groups_right_again():
     Group.objects.get(name=OPS).delete()
     call_command("migrate", verbosity=0)
     assert (permissions(FULFILLMENT), permissions(OPS)) == before
-    assert Group.objects.count() == 3
+    assert Group.objects.count() == 5
 
 
 def test_nobody_in_ops_decides_and_nobody_in_fulfillment_retries():

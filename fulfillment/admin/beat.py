@@ -20,3 +20,12 @@ admin.site.register(SCHEDULES, ReadOnlyAdmin)
 class PeriodicTaskAdmin(ReadOnlyAdmin):
     list_display = ("name", "task", "interval", "enabled", "last_run_at", "total_run_count")
     list_select_related = ("interval",)
+    export_columns = (
+        "name",
+        "task",
+        "interval__every",
+        "interval__period",
+        "enabled",
+        "last_run_at",
+        "total_run_count",
+    )

@@ -2,24 +2,53 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from fulfillment.admin.base import ReadOnlyAdmin
+from fulfillment.admin.base import ListAdmin, ReadOnlyAdmin
+from orders.drops import change_sizes, open_drop, read_sizes, sizes_may_change, sizes_text
 from orders.models import Drop, Pair
+from orders.pictures import redraw
+
+
+class DropForm(forms.ModelForm):
+    """What `manage.py open_drop` asks for, and the picture."""
+
+    sizes = forms.CharField(
+        label="Pairs per size",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="US size and number of pairs, for instance 8: 50, 9: 120, 9.5: 110. It stands once the drop is open.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "sizes" in self.fields:
+            self.initial["sizes"] = sizes_text(self.instance)
+
+    def clean_sizes(self) -> str:
+        self.sizes_read = read_sizes(self.cleaned_data["sizes"])
+        return str(self.cleaned_data["sizes"])
+
+    def clean_picture(self) -> Any:
+        picture = self.cleaned_data["picture"]
+        return redraw(picture) if isinstance(picture, UploadedFile) else picture
 
 
 @admin.register(Drop)
-class DropAdmin(ModelAdmin):  # type: ignore[misc]
-    """An administrator may rename a drop, move its times, and set its price until somebody has ordered at it."""
+class DropAdmin(ListAdmin):
+    """A drop's price stands from the first order on, and its pairs from the opening on; nothing deletes a drop."""
 
+    form = DropForm
     list_display = ("name", "price", "currency", "opens_at", "closes_at")
-    fields = ("name", "price", "currency", "opens_at", "closes_at")
+    fields = ("name", ("price", "currency"), "opens_at", "closes_at", "sizes", "picture", "picture_alt")
     actions = None
+    change_form_outer_before_template = "fulfillment/admin_drop.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    class Media:
+        css = {"all": ["admin.css"]}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -32,7 +61,22 @@ class DropAdmin(ModelAdmin):  # type: ignore[misc]
         return drop
 
     def get_readonly_fields(self, request: HttpRequest, obj: Drop | None = None) -> tuple[str, ...]:
-        return ("price", "currency") if obj and obj.orders.exists() else ()
+        if obj is None:
+            return ()
+        price = ("price", "currency") if obj.orders.exists() else ()
+        return price if sizes_may_change(obj) else (*price, "sizes")
+
+    @admin.display(description="Pairs per size")
+    def sizes(self, drop: Drop) -> str:
+        return sizes_text(drop)
+
+    def save_model(self, request: HttpRequest, obj: Drop, form: DropForm, change: bool) -> None:
+        if not change:
+            open_drop(obj, form.sizes_read)
+            return
+        if "sizes" in form.changed_data:  # first, for the same form may open the drop
+            change_sizes(obj, form.sizes_read)
+        obj.save()
 
 
 @admin.register(Pair)
@@ -40,5 +84,6 @@ class PairAdmin(ReadOnlyAdmin):
     list_display = ("number", "drop", "size", "state")
     list_filter = ("state", "size", "drop")
     list_select_related = ("drop",)
+    export_columns = ("drop__name", "number", "size", "state")
     search_fields = ("=number",)
     ordering = ("-drop", "number")

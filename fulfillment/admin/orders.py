@@ -1,30 +1,65 @@
-"""An order, read-only, with its whole story; its actions are the export and the retry of a failing step."""
+"""An order, read-only, with its whole story; what staff may do to it goes through the workflow."""
 
 import re
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from fulfillment.admin.base import ReadOnlyAdmin
-from fulfillment.admin.export import as_csv
 from fulfillment.admin.work import retry
 from fulfillment.decisions import may_decide
 from fulfillment.models import Decision
+from fulfillment.packing.lists import PACKED_IN, PER_PRINT
 from orders.customers import customer_key
+from orders.errors import TooLate
 from orders.models import Order
-from orders.states import State
+from orders.states import FINAL, UNDOABLE, State
+from orders.workflow import call_off_order, resume_order
 
 PUBLIC_ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
+MAILBOX = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}")
+
+# The public id is its customer's credential and stays out.
+EXPORTED = (
+    "number",
+    "drop__name",
+    "pair_number",
+    "size",
+    "state",
+    "outcome",
+    "created_at",
+    "name",
+    "email",
+    "line1",
+    "line2",
+    "city",
+    "postcode",
+    "country",
+    "phone",
+    "score",
+    "level",
+    "payment__state",
+    "payment__amount",
+    "payment__currency",
+    "payment__captured",
+    "payment__refunded",
+    "payment__intent_ref",
+    "shipment__carrier",
+    "shipment__tracking_number",
+)
 
 
 @admin.register(Order)
@@ -34,7 +69,8 @@ class OrderAdmin(ReadOnlyAdmin):
     search_fields = ("number",)  # what is searched is told in get_search_results
     search_help_text = "Order number, pair number, e-mail, or the link from a customer's mail"
     ordering = ("-number",)
-    actions = ("export",)
+    actions = ("export", "slips", "resume", "call_off")
+    export_columns = EXPORTED
     readonly_fields = ("why",)
     fieldsets = (
         (None, {"fields": (("state", "outcome"), ("drop", "pair_number", "size"), ("created_at", "updated_at"))}),
@@ -45,7 +81,7 @@ class OrderAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = "fulfillment/admin_order.html"
 
     class Media:
-        css = {"all": ["admin-order.css"]}
+        css = {"all": ["admin.css"]}
 
     @admin.display(description="Reasons")
     def why(self, order: Order) -> SafeString | str:
@@ -74,8 +110,10 @@ class OrderAdmin(ReadOnlyAdmin):
         term = search_term.strip().lstrip("#")
         if term.isdecimal():
             return queryset.filter(Q(number=term) | Q(pair_number=term)), False
+        if MAILBOX.fullmatch(term):  # half the price of looking into each address
+            return queryset.filter(customer_key=customer_key(term)), False
         if term:
-            return queryset.filter(Q(email__icontains=term) | Q(customer_key=customer_key(term))), False
+            return queryset.filter(email__icontains=term), False
         return queryset, False
 
     # --- the story ---------------------------------------------------------------------------------------------------
@@ -91,8 +129,62 @@ class OrderAdmin(ReadOnlyAdmin):
     # --- actions -----------------------------------------------------------------------------------------------------
 
     @admin.action(description="Export as CSV", permissions=["view"])
-    def export(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse:
-        return as_csv(chosen)
+    def export(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponseBase:
+        if request.POST.get("select_across") == "1":  # any number: by the door that streams
+            return redirect(f"{reverse('admin:orders_order_export')}?{request.GET.urlencode()}")
+        return self.as_csv(chosen)
+
+    @admin.action(description="Packing slips", permissions=["pack"])
+    def slips(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse:
+        numbers = list(chosen.values_list("number", flat=True)[:PER_PRINT])
+        return redirect(f"{reverse('packing:order_slips')}?{urlencode({'order': numbers}, doseq=True)}")
+
+    @admin.action(description="Resume", permissions=["retry"])
+    def resume(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
+        asks, warns = (
+            "Resume these orders?",
+            "What each has before it is due now, parked or not. Nothing is done twice.",
+        )
+        if page := self.confirm(request, chosen, asks=asks, warns=warns):
+            return page
+        who = request.user.get_username()
+        return self.each(request, chosen, "resumed", lambda number: resume_order(number=number, who=who))
+
+    @admin.action(description="Undo: money back, pair back on sale", permissions=["compensate"])
+    def call_off(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse | None:
+        warns = (
+            "The parcel is called back, the money returned, the pair goes on sale again while the drop is open, and the"
+            " customer is told. This cannot be taken back. Orders that have shipped stay as they are."
+        )
+        if page := self.confirm(request, chosen, asks="Undo these orders?", warns=warns, reason=True):
+            return page
+        words = {"who": request.user.get_username(), "reason": request.POST["reason"].strip()}
+        return self.each(request, chosen, "being undone", lambda number: call_off_order(number=number, **words))
+
+    def each(
+        self, request: HttpRequest, chosen: QuerySet[Order], done: str, act: Callable[[int], object]
+    ) -> HttpResponse:
+        """Act on one order after the other; one that went on meanwhile is named and stops nobody."""
+        numbers = list(chosen.order_by("number").values_list("number", flat=True))
+        for number in numbers:
+            try:
+                act(number)
+            except TooLate as refusal:
+                messages.warning(request, f"Order {number}: {refusal}")
+            else:
+                messages.success(request, f"Order {number} is {done}.")
+        if len(numbers) == 1:
+            return redirect("admin:orders_order_change", numbers[0])
+        return redirect("admin:orders_order_changelist")
+
+    def has_pack_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("fulfillment.pack_orders")
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("fulfillment.retry_work")
+
+    def has_compensate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("fulfillment.compensate_order")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.retry_step)
@@ -115,6 +207,9 @@ def story(request: HttpRequest, order: Order) -> dict[str, Any]:
         "order": order,
         "in_review": order.state == State.AWAITING_APPROVAL and may_decide(request.user),
         "may_retry": request.user.has_perm("fulfillment.retry_work"),
+        "may_resume": order.state not in FINAL and request.user.has_perm("fulfillment.retry_work"),
+        "may_call_off": order.state in UNDOABLE and request.user.has_perm("fulfillment.compensate_order"),
+        "may_pack": order.state in PACKED_IN and request.user.has_perm("fulfillment.pack_orders"),
         "decision": Decision.objects.filter(order=order).select_related("reviewer").first(),
         "work": order.work.order_by("due_at"),
         "events": order.events.all(),

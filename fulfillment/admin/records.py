@@ -1,22 +1,26 @@
-"""The books: what happened, what was paid, mailed, shipped and decided, and what a claim's request showed."""
+"""The books: what happened, was paid, mailed, shipped and decided, what a claim showed, and what scores it."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from fulfillment.admin.base import ReadOnlyAdmin
-from fulfillment.models import Decision
+from fulfillment.models import Decision, ReviewLock
 from orders.models import (
     Callback,
     ClaimAttempts,
     ClaimSignals,
     Event,
     EventsRead,
+    Evidence,
     Mail,
     Payment,
     Reconciliation,
     Shipment,
+    StoredDecision,
     SweepBeat,
+    TrainedModel,
     WebhookEvent,
     WebhookRefusals,
 )
@@ -114,6 +118,7 @@ class SweepBeatAdmin(ReadOnlyAdmin):
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ("at", "number_of_differences")
+    export_columns = ("at", "differences")
 
     @admin.display(description="differences")
     def number_of_differences(self, made: Reconciliation) -> int:
@@ -135,4 +140,44 @@ class DecisionAdmin(ReadOnlyAdmin):
     list_display = ("decided_at", "order", "verdict", "reason", "reviewer", "score", "level")
     list_filter = ("verdict", "reason", "level")
     list_select_related = ("order", "reviewer")
+    export_columns = ("decided_at", "order", "verdict", "reason", "note", "reviewer__username", "score", "level")
     search_fields = ("=order__number", "reviewer__username")
+
+
+@admin.register(StoredDecision)
+class StoredDecisionAdmin(ReadOnlyAdmin):
+    list_display = ("order", "approve", "reason", "reviewer", "takes_effect_at")
+    list_select_related = ("order",)
+
+
+@admin.register(ReviewLock)
+class ReviewLockAdmin(ReadOnlyAdmin):
+    list_display = ("order", "reviewer", "until")
+    list_select_related = ("order", "reviewer")
+    export_columns = ("order", "reviewer__username", "until")
+
+
+@admin.register(Evidence)
+class EvidenceAdmin(ReadOnlyAdmin):
+    list_display = ("order", "model", "explored")
+    list_select_related = ("order",)
+    search_fields = ("=order__number",)
+    ordering = ("-order",)
+
+
+@admin.register(TrainedModel)
+class TrainedModelAdmin(ReadOnlyAdmin):
+    """Models are stored and given their role by command; here is how each was judged."""
+
+    list_display = ("version", "role", "stored_at", "role_since")
+    list_filter = ("role",)
+    search_fields = ("version",)
+    ordering = ("-stored_at",)
+    fields = ("version", "role", "stored_at", "role_since", "card_as_written")
+
+    @admin.display(description="card")
+    def card_as_written(self, model: TrainedModel) -> str:
+        return format_html('<pre class="card">{}</pre>', model.card)
+
+    class Media:
+        css = {"all": ["admin.css"]}

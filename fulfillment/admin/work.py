@@ -2,7 +2,7 @@
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from fulfillment.admin.base import ReadOnlyAdmin
 from orders.models import Work
@@ -22,9 +22,13 @@ class WorkAdmin(ReadOnlyAdmin):
         return request.user.has_perm("fulfillment.retry_work")
 
     @admin.action(description="Retry now", permissions=["retry"])
-    def retry_now(self, request: HttpRequest, chosen: QuerySet[Work]) -> None:
+    def retry_now(self, request: HttpRequest, chosen: QuerySet[Work]) -> HttpResponse | None:
+        warns = "They are due now, parked or not. Nothing is done twice."
+        if page := self.confirm(request, chosen, asks="Retry these steps?", warns=warns):
+            return page
         retried = sum(retry(request, work_id) for work_id in chosen.values_list("pk", flat=True))
         messages.success(request, f"{retried} due now.")
+        return None
 
 
 def retry(request: HttpRequest, work_id: int) -> bool:

@@ -1,8 +1,10 @@
 """A drop and its numbered pairs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from orders import clock
@@ -29,10 +31,24 @@ class Drop(models.Model):
     """One limited sale: a sneaker, a price, a window, and pairs with numbers."""
 
     name = models.CharField(max_length=80)
-    price = models.PositiveIntegerField(help_text="Minor units, for instance cents.")
+    price = models.PositiveIntegerField(help_text="Minor units, for instance cents: 29900 is 299.00.")
     currency = models.CharField(max_length=3, default="usd", help_text="ISO 4217, lower case.")
-    opens_at = models.DateTimeField()
-    closes_at = models.DateTimeField(help_text="From then on nobody claims and released pairs stay unsold.")
+    opens_at = models.DateTimeField(help_text="UTC.")
+    closes_at = models.DateTimeField(help_text="UTC. From then on nobody claims and released pairs stay unsold.")
+    picture = models.FileField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="JPEG, PNG or WebP, best 5:3 and without a background. Without one our drawing is shown.",
+    )
+    picture_alt = models.CharField(
+        "picture in words",
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What it shows, for customers who do not see it.",
+    )
 
     objects = DropQuerySet.as_manager()
 
@@ -41,18 +57,31 @@ class Drop(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="drop_closes_after_it_opens", condition=models.Q(closes_at__gt=models.F("opens_at"))
+                name="drop_closes_after_it_opens",
+                condition=models.Q(closes_at__gt=models.F("opens_at")),
+                violation_error_message="A drop closes after it opens.",
             ),
-            models.CheckConstraint(name="drop_price_is_positive", condition=models.Q(price__gt=0)),
             models.CheckConstraint(
-                name="drop_currency_is_lower_case", condition=models.Q(currency__regex="^[a-z]{3}$")
+                name="drop_price_is_positive",
+                condition=models.Q(price__gt=0),
+                violation_error_message="The price is above zero.",
+            ),
+            models.CheckConstraint(
+                name="drop_currency_is_lower_case",
+                condition=models.Q(currency__regex="^[a-z]{3}$"),
+                violation_error_message="The currency has three letters, for instance usd.",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
 
-    def add_pairs(self, sizes: dict[Decimal, int]) -> None:
+    def clean(self) -> None:
+        self.currency = self.currency.lower()
+        if self.picture and not self.picture_alt:
+            raise ValidationError({"picture_alt": "Say what the picture shows."})
+
+    def add_pairs(self, sizes: Mapping[Decimal, int]) -> None:
         """Number the pairs of a new drop from 1 on, sizes mixed evenly so that a number does not tell the size."""
         order = sorted((rank / count, size) for size, count in sizes.items() for rank in range(count))
         Pair.objects.bulk_create(

@@ -2,13 +2,14 @@
 unknown one, by its own view.
 """
 
-from django.urls import path
+from django.urls import path, re_path
 
-from orders.storefront import views
+from orders.storefront import pictures, views
 
 app_name = "orders"
 urlpatterns = [
     path("", views.landing, name="landing"),
+    re_path(r"^pictures/(?P<name>\w+\.webp)$", pictures.picture, name="picture"),  # MEDIA_URL
     path("orders/", views.claim, name="claim"),
     path("orders/<path:order_id>/status", views.status, name="status_json"),
     path("orders/<path:order_id>/cancel", views.cancel, name="cancel"),

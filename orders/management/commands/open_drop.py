@@ -1,15 +1,14 @@
 """`manage.py open_drop`: put a new drop on sale."""
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_aware
 
+from orders.drops import open_drop, read_sizes
 from orders.models import Drop
 
 
@@ -30,22 +29,15 @@ class Command(BaseCommand):
         drop = Drop(
             name=options["name"],
             price=options["price"],
-            currency=options["currency"].lower(),
+            currency=options["currency"],
             opens_at=moment(options["opens"]),
             closes_at=moment(options["closes"]),
         )
-        sizes = dict(size_and_pairs(text) for text in options["size"])
-        if len(sizes) < len(options["size"]):
-            raise CommandError("A size is named twice.")
         try:
-            drop.full_clean()
-            with transaction.atomic():
-                drop.save()
-                drop.add_pairs(sizes)
+            sizes = read_sizes(",".join(options["size"]))
+            open_drop(drop, sizes)
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
-        except IntegrityError as error:
-            raise CommandError(f"The database refuses it: {error}") from error
+            raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(f"Drop {drop.pk}: {drop.name}, {sum(sizes.values())} pairs, opens {drop.opens_at:%c} UTC")
 
 
@@ -56,15 +48,4 @@ def moment(text: str) -> datetime:
         found = None
     if found is None or not is_aware(found):
         raise CommandError(f"{text!r} is no time with a zone, as 2026-12-01T18:00:00Z is.")
-    return found
-
-
-def size_and_pairs(text: str) -> tuple[Decimal, int]:
-    size, _, pairs = text.partition("=")
-    try:
-        found = Decimal(size), int(pairs)
-    except (InvalidOperation, ValueError):
-        raise CommandError(f"{text!r} does not say how many pairs of which size, as 9.5=120 does.") from None
-    if not 0 < found[0] < 100 or found[0] % Decimal("0.5") or not 0 < found[1] <= 100_000:
-        raise CommandError(f"{text!r}: sizes are whole or half, and there is at least one pair.")
     return found
