@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from fulfillment.locks import leave, refuse_locked
 from fulfillment.models import Decision, FirstLook
 from fulfillment.reasons import REASONS, Reason, Verdict, overrules
+from orders import clock
 from orders.customers import customer_key
 from orders.errors import AlreadyDecided, Refused
 from orders.models import Order
@@ -145,6 +146,19 @@ def as_seen(order: Order, reviewer: User) -> dict[str, Any]:
 def standing(order: Order) -> "QuerySet[Decision]":
     """What was decided and not withdrawn."""
     return Decision.objects.filter(order=order, withdrawn_at__isnull=True).select_related("reviewer")
+
+
+def last_stored(reviewer: User) -> Decision | None:
+    """This person's latest decision that may still be withdrawn, with the order's `stored` one."""
+    return (
+        Decision.objects.filter(
+            reviewer=reviewer, withdrawn_at__isnull=True, order__stored__takes_effect_at__gt=clock.expression()
+        )
+        .exclude(needs_second=True)
+        .select_related("order__stored")
+        .only("order__public_id", "order__stored__takes_effect_at", "verdict")
+        .first()
+    )
 
 
 def needs_four_eyes(order: Order) -> bool:

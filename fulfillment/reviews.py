@@ -4,23 +4,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db import connection
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Least
 
 from fulfillment.models import Decision, ReviewLock
 from orders import clock
-from orders.models import Callback, Order
-from orders.states import Level, State, Wait
+from orders.models import Callback, Order, Work
+from orders.states import State, Wait
 
 LISTED = (
     "number",
     "public_id",
+    "state",
     "created_at",
     "pair_number",
     "size",
     "score",
     "level",
     "evidence__reasons",
+    "evidence__explored",
     "score_degraded",
     "payment__amount",
     "payment__currency",
@@ -49,13 +63,13 @@ class TimeLeft:
         return "over" if used >= 1 else "urgent" if used >= URGENT else "soon" if used >= SOON else "calm"
 
 
-def in_review(level: str = "") -> "QuerySet[Order, Any]":
+def in_review() -> "QuerySet[Order, Any]":
     """Orders that a person may decide now, most urgent first; those past their deadline are the sweep's.
 
     An authorisation that lapses before the deadline moves its order up. Each comes with `opened_at`, `deadline_at` and
     `now`, the database's time.
     """
-    orders = (
+    return (
         Order.objects.filter(
             state=State.AWAITING_APPROVAL,
             callbacks__kind=Wait.APPROVAL,
@@ -68,21 +82,61 @@ def in_review(level: str = "") -> "QuerySet[Order, Any]":
         .annotate(urgent_at=Least("callbacks__deadline_at", "payment__capture_before"))
         .order_by("urgent_at", F("score").desc(nulls_last=True), "number")
     )
-    return orders.filter(level=level) if level in Level.values else orders
 
 
 def listed(orders: "QuerySet[Order, Any]") -> "QuerySet[Order, Any]":
     """Only what the desk shows, in one query: `locked_by` and `first_approval` are names of colleagues, or None."""
-    first = Decision.objects.filter(order=OuterRef("pk"), withdrawn_at__isnull=True, needs_second=True)
     lock = ReviewLock.objects.filter(order=OuterRef("pk"), until__gt=clock.expression())
     return (
         orders.select_related("payment", "evidence")
         .only(*LISTED)
         .annotate(
-            first_approval=Subquery(first.values("reviewer__username")[:1]),
+            first_approval=Subquery(FIRST_APPROVAL.values("reviewer__username")[:1]),
             locked_by=Subquery(lock.values("reviewer__username")[:1]),
+            parked=Exists(PARKED),
         )
     )
+
+
+FIRST_APPROVAL = Decision.objects.filter(order=OuterRef("pk"), withdrawn_at__isnull=True, needs_second=True).order_by()
+PARKED = Work.objects.filter(order=OuterRef("pk"), parked_at__isnull=False)
+
+
+def used_up(share: float) -> Q:
+    """Reviews of whose time this share is gone."""
+    time = ExpressionWrapper(F("deadline_at") - F("opened_at"), output_field=DurationField())
+    part = ExpressionWrapper(time * Value(share), output_field=DurationField())
+    return Q(now__gte=ExpressionWrapper(F("opened_at") + part, output_field=DateTimeField()))
+
+
+# A line for each table that a row is made of. Written out, because it is asked every few seconds for each reviewer, and
+# building it anew would cost more than running it.
+FINGERPRINT = """
+WITH moment AS (SELECT statement_timestamp() + %(offset)s AS now),
+     open AS (SELECT * FROM orders_order WHERE state = 'awaiting_approval'),
+     waits AS (SELECT opened_at, deadline_at, extract(epoch FROM now - opened_at)
+                      / extract(epoch FROM deadline_at - opened_at) AS used
+               FROM orders_callback, moment WHERE kind = 'approval' AND resolved_at IS NULL)
+SELECT md5(ROW(
+    (SELECT ROW(count(*), sum(number), max(updated_at)) FROM open),
+    (SELECT ROW(count(*) FILTER (WHERE used >= %(soon)s), count(*) FILTER (WHERE used >= %(urgent)s),
+                count(*) FILTER (WHERE used >= 1)) FROM waits),
+    (SELECT max(paid.updated_at) FROM orders_payment paid JOIN open ON open.number = paid.order_id),
+    (SELECT ROW(count(*), sum(order_id)) FROM orders_storeddecision),
+    (SELECT ROW(count(*), sum(order_id), max(until)) FROM fulfillment_reviewlock, moment WHERE until > now),
+    (SELECT ROW(count(*), sum(id)) FROM fulfillment_decision WHERE needs_second AND withdrawn_at IS NULL),
+    (SELECT ROW(count(*), sum(order_id)) FROM orders_work WHERE parked_at IS NOT NULL)
+)::text)
+"""
+
+
+def fingerprint() -> str:
+    """Other whenever some row of the desk would be: one cheap query, whoever asks, however many rows."""
+    values: dict[str, Any] = {"offset": clock.offset, "soon": SOON, "urgent": URGENT}
+    with connection.cursor() as cursor:
+        cursor.execute(FINGERPRINT, values)
+        found: str = cursor.fetchone()[0]
+    return found
 
 
 def time_left(order: Order) -> TimeLeft | None:

@@ -1,7 +1,8 @@
-"""The review desk: the list of open reviews, one review, and the door through which a decision comes in.
+"""One review, and the door through which a decision comes in.
 
 A decision takes effect at once, or after `undo=N` seconds until when `decision=undo` withdraws it. Words beside the
-contract's: `decision=lock`, `take_over` and `leave`, with which a reviewer holds an order for a while.
+contract's: `decision=lock`, `take_over` and `leave`, with which a reviewer holds an order for a while, and `next`, sent
+by our own form, which leads on to the next review instead of back to the desk.
 """
 
 from collections.abc import Callable
@@ -13,20 +14,18 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from fulfillment.decisions import (
     InvalidDecision,
     NotAllowed,
     decide_review,
+    last_stored,
     locked_for,
     may_decide,
     needs_four_eyes,
@@ -34,21 +33,22 @@ from fulfillment.decisions import (
     withdraw,
 )
 from fulfillment.detail import detail_of
+from fulfillment.filters import Filters
+from fulfillment.following import claim_first, following
 from fulfillment.locks import leave, lock_of, take_lock
 from fulfillment.models import Decision
 from fulfillment.reasons import OVERRULED, REASONS, Verdict
-from fulfillment.reviews import TimeLeft, in_review, listed, time_left
+from fulfillment.reviews import time_left
 from orders import clock
 from orders.errors import Refused
 from orders.models import Order, StoredDecision
 from orders.risk.explanation import explanation_of
-from orders.states import Level, State
+from orders.states import State
 from orders.storefront.answers import wants_json
 from orders.storefront.bodies import JSON, parse_json, read_body, refuse_unreadable
 from orders.storefront.refusals import Malformed, NotFound
-from orders.storefront.status import iso
+from orders.workflow import order_in_review
 
-PER_PAGE = 100  # rows; more of them would make the page larger than 80 KB
 UNDO = 10  # seconds that the pages give to withdraw a decision
 STATUS_OF = {
     "malformed": HTTPStatus.BAD_REQUEST,
@@ -87,36 +87,6 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
     return render(request, "fulfillment/problem.html", {"detail": str(refusal)}, status=status)
 
 
-@require_safe
-@reviewers_only
-def desk(request: HttpRequest) -> HttpResponse:
-    """What waits for a decision, most urgent first: a page of rows, or all of them as JSON."""
-    level = request.GET.get("level", "")
-    reviews = listed(in_review(level))
-    if asks_json(request):
-        return JsonResponse({"reviews": [as_json(order) for order in reviews]})
-    counts = dict(in_review().order_by().values_list("level").annotate(Count("number")))
-    page = Paginator(reviews, PER_PAGE).get_page(request.GET.get("page"))
-    rows = [(order, TimeLeft(order.opened_at, order.deadline_at, order.now)) for order in page.object_list]
-    filters = [("", "All", sum(counts.values()))]
-    filters += [(value, label, counts.get(value, 0)) for value, label in reversed(Level.choices)]
-    shown = {"page": page, "rows": rows, "filters": filters, "level": level, "now": clock.now()}
-    return render(request, "fulfillment/desk.html", shown)
-
-
-def as_json(order: Any) -> dict[str, Any]:
-    return {
-        "orderId": str(order.public_id),
-        "number": order.number,
-        "score": order.score,
-        "level": order.level or None,
-        "deadline": iso(order.deadline_at),
-        "size": int(order.size) if order.size == int(order.size) else float(order.size),
-        "lockedBy": order.locked_by,
-        "secondApproval": order.first_approval is not None,
-    }
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @reviewers_only
 def review(request: HttpRequest, order_id: str) -> HttpResponse:
@@ -140,6 +110,8 @@ def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
         if act == "undo":
             return withdrawn(request, withdraw(public_id=public_id, reviewer=request.user))
         undo = read_undo(words.pop("undo"))
+        filters = Filters(request)
+        waiting = following(filters, public_id) if "next" in request.POST else []
         decision = decide_review(public_id=public_id, reviewer=request.user, verdict=act, undo=undo, **words)
     except Refused as refusal:
         words["verdict"] = act
@@ -158,42 +130,48 @@ def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
             | ({"error": "second_approval_needed"} if decision.needs_second else {}),
             status=HTTPStatus.ACCEPTED if decision.needs_second else HTTPStatus.OK,
         )
-    done = "approved" if decision.verdict == Verdict.APPROVE else "rejected"
     if decision.needs_second:
         messages.info(request, f"Your approval of order {decision.order_id} is kept. A colleague gives the second one.")
-        return show(request, public_id, status=HTTPStatus.ACCEPTED)
-    if undo:
-        where = reverse("fulfillment:review", args=[public_id])
-        text = 'Order {} will be {} in {} seconds. <a href="{}">Withdraw the decision</a>'
-        messages.success(request, format_html(text, decision.order_id, done, undo, where))
-    else:
+        if "next" not in request.POST:
+            return show(request, public_id, status=HTTPStatus.ACCEPTED)
+    elif not undo:  # else the next page tells of it, with the button that withdraws it
+        done = "approved" if decision.verdict == Verdict.APPROVE else "rejected"
         messages.success(request, f"Order {decision.order_id} is {done}.")
-    return HttpResponseRedirect(reverse("fulfillment:desk"), status=HTTPStatus.SEE_OTHER)
+    return to_review(claim_first(waiting, request.user), filters)
+
+
+def to_review(public_id: UUID | None, filters: Filters) -> HttpResponse:
+    """On to this order, or back to the desk where there is none."""
+    where = reverse("fulfillment:review", args=[public_id]) if public_id else reverse("fulfillment:desk")
+    return HttpResponseRedirect(where + filters.query, status=HTTPStatus.SEE_OTHER)
 
 
 def withdrawn(request: HttpRequest, decision: Decision) -> HttpResponse:
     if asks_json(request):
         return JsonResponse({"orderId": str(decision.order.public_id), "number": decision.order_id, "decision": "undo"})
     messages.success(request, f"Your decision on order {decision.order_id} is withdrawn.")
-    return HttpResponseRedirect(request.path, status=HTTPStatus.SEE_OTHER)
+    return to_review(decision.order.public_id, Filters(request))
 
 
 HOLDING = ("lock", "take_over", "leave")
 
 
 def hold(request: HttpRequest, public_id: UUID, act: str) -> HttpResponse:
-    """Hold the order for this reviewer, take it over, or let it go. Raises NotAllowed, Locked."""
+    """Hold the order for this reviewer, take it over, or let it go.
+
+    Raises NotAllowed, Locked, and as decide_review what stands against deciding it.
+    """
     assert isinstance(request.user, User)
     with transaction.atomic():
         order = locked_for(public_id, request.user)
         if act == "leave":
             leave(order, request.user)
         else:
+            order_in_review(order.number)
             take_lock(order, request.user, over=act == "take_over")
     if asks_json(request):
         return JsonResponse({"orderId": str(public_id), "lockedBy": None if act == "leave" else str(request.user)})
-    where = reverse("fulfillment:desk") if act == "leave" else request.path
-    return HttpResponseRedirect(where, status=HTTPStatus.SEE_OTHER)
+    return to_review(None if act == "leave" else public_id, Filters(request))
 
 
 def read_undo(text: str) -> int:
@@ -247,8 +225,14 @@ def show(
         }
         for verdict in Verdict
     ]
+    filters = Filters(request)
+    around = following(filters, public_id)
     shown = {
         "order": order,
+        "filters": filters,
+        "following": around[0] if around else None,
+        "preceding": around[-1] if around else None,
+        "last": last_stored(request.user),
         "time": left,
         "forms": [] if detail["barred"] else forms,
         "refusal": refusal,

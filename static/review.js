@@ -1,10 +1,10 @@
-// Writes times in the reader's zone and counts the time left down.
+// Writes times in the reader's zone and counts them down, or up.
 
 import { serverNow } from "./clock.js";
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-for (const time of document.querySelectorAll("time:not([data-left])")) {
+for (const time of document.querySelectorAll("time:not([data-left], [data-age])")) {
   time.textContent = format.format(new Date(time.dateTime));
 }
 
@@ -14,10 +14,17 @@ function left(seconds) {
   return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min` : `${seconds} s`;
 }
 
-function tick() {
+export function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     time.textContent = left(Math.max(0, Math.floor((Date.parse(time.dateTime) - serverNow()) / 1000)));
   }
+  for (const time of document.querySelectorAll("time[data-age]")) {
+    time.textContent = left(Math.floor((serverNow() - Date.parse(time.dateTime)) / 1000));
+  }
+  for (const last of document.querySelectorAll("[data-last]")) {
+    if (Date.parse(last.dataset.last) <= serverNow()) last.remove();  // in effect, past withdrawing
+  }
 }
 
+tick();
 setInterval(tick, 1000);

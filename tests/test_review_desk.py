@@ -116,7 +116,7 @@ def test_the_desk_stays_small_and_cheap_with_500_open_orders():
         in_review(drop)
     with CaptureQueriesContext(connection) as many:
         page = client.get(DESK)
-    assert len(many) == len(few) <= 8
+    assert len(many) == len(few) <= 10
     assert len(page.content) <= 80_000
     with CaptureQueriesContext(connection) as queries:
         reviews = client.get(f"{DESK}?format=json").json()["reviews"]
@@ -130,7 +130,7 @@ def test_a_review_costs_a_bounded_number_of_queries():
     order, client = in_review(open_drop()), browser(a_reviewer())
     with CaptureQueriesContext(connection) as queries:
         client.get(url(order))
-    assert len(queries) <= 16
+    assert len(queries) <= 18
 
 
 # --- the door of a decision -------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_a_refused_form_comes_back_with_its_words():
     answer = browser(a_reviewer()).post(url(order), GENUINE | {"note": ""})
     assert answer.status_code == 422
     assert "The score is high" in answer.text
-    assert '<option value="looks_genuine" selected>' in answer.text
+    assert 'value="looks_genuine" required checked' in answer.text
 
 
 @pytest.mark.parametrize("order_id", [uuid4(), "nonsense", "1"])

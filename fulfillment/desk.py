@@ -1,0 +1,162 @@
+"""The list of open reviews: its page and JSON, what has changed since, the way into it, and many decisions at once."""
+
+import hashlib
+from typing import Any
+
+from django.core.cache import cache
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_POST, require_safe
+
+from fulfillment.bulk import MOST, decide_each, preview, withdraw_each
+from fulfillment.decisions import LONGEST_UNDO, InvalidDecision, is_blind, last_stored
+from fulfillment.filters import LEVELS, UNSEEN, Filters
+from fulfillment.following import claim_first, following
+from fulfillment.reasons import REASONS, Verdict
+from fulfillment.reviews import TimeLeft, fingerprint, in_review, listed
+from fulfillment.views import asks_json, refuse, reviewers_only, to_review
+from orders import clock
+from orders.errors import Refused
+from orders.storefront.bodies import refuse_unreadable
+from orders.storefront.status import iso
+
+PER_PAGE = MOST  # rows; more of them would make the page larger than 80 KB
+CHOICES = [(verdict, [(f"{verdict}:{reason}", reason.label) for reason in REASONS[verdict]]) for verdict in Verdict]
+RENDERED = 60  # seconds for which the same rows are not rendered again for a colleague
+
+
+@require_safe
+@reviewers_only
+def desk(request: HttpRequest) -> HttpResponse:
+    """What waits for a decision, most urgent first: a page of rows, or all of them as JSON."""
+    filters = Filters(request)
+    if asks_json(request):
+        return JsonResponse({"reviews": [as_json(order) for order in listed(filters.reviews())]})
+    shown = {
+        "etag": etag(request, filters),  # before the rows: what changes in between is then seen as a change
+        "last": last_stored(filters.reviewer),
+        "choices": CHOICES,
+        "now": clock.now(),
+    }
+    return render(request, "fulfillment/desk.html", shown | rows(request, filters))
+
+
+def rows(request: HttpRequest, filters: Filters) -> dict[str, Any]:
+    """One page of the list, and how many there are of each level."""
+    page = Paginator(listed(filters.reviews()), PER_PAGE).get_page(request.GET.get("page"))
+    levels: dict[str, int] = {}
+    sizes = set()
+    for level, hidden, size, count in (
+        in_review().order_by().values_list("level", "evidence__explored", "size").annotate(Count("number"))
+    ):
+        level = UNSEEN if hidden else level
+        levels[level] = levels.get(level, 0) + count
+        sizes.add(size)
+    filters.fields["size"].widget.choices = [("", "Any")] + [(size, f"{size.normalize():f}") for size in sorted(sizes)]
+    chosen = filters.chosen.get("level")
+    pills = [
+        (None, "All", sum(levels.values())),
+        *((*level, levels[level[0]]) for level in LEVELS if level[0] in levels),
+    ]
+    return {
+        "filters": filters,
+        "levels": [(filters.query_with(level=level), label, count, level == chosen) for level, label, count in pills],
+        "page": page,
+        "earlier": filters.query_with(page=page.number - 1) if page.has_previous() else None,
+        "later": filters.query_with(page=page.number + 1) if page.has_next() else None,
+        "rows": [(order, TimeLeft(order.opened_at, order.deadline_at, order.now)) for order in page.object_list],
+    }
+
+
+def as_json(order: Any) -> dict[str, Any]:
+    hidden = is_blind(order)
+    return {
+        "orderId": str(order.public_id),
+        "number": order.number,
+        "score": None if hidden else order.score,
+        "level": None if hidden else order.level or None,
+        "deadline": iso(order.deadline_at),
+        "size": int(order.size) if order.size == int(order.size) else float(order.size),
+        "lockedBy": order.locked_by,
+        "secondApproval": order.first_approval is not None,
+    }
+
+
+@require_safe
+@reviewers_only
+def live(request: HttpRequest) -> HttpResponse:
+    """The changing parts of the desk's page, or 304. Rendered once for all who look at the same rows."""
+    filters = Filters(request)
+    tag = etag(request, filters)
+    fresh = HttpResponse(headers={"ETag": tag})
+    answer = get_conditional_response(request, etag=tag, response=fresh) or fresh
+    if answer is fresh:
+        fresh.content = cache.get_or_set(
+            "desk" + tag.strip('"'),
+            lambda: render_to_string("fulfillment/_live.html", rows(request, filters)),
+            RENDERED,
+        )
+    return answer
+
+
+def etag(request: HttpRequest, filters: Filters) -> str:
+    """Of the rows that this person sees at this address."""
+    whose = filters.reviewer.pk if filters.chosen.get("held") == "me" else ""
+    seen = f"{fingerprint()} {filters.query} {request.GET.get('page')} {whose}"
+    return f'"{hashlib.sha256(seen.encode()).hexdigest()[:16]}"'
+
+
+@require_POST
+@reviewers_only
+def start(request: HttpRequest) -> HttpResponse:
+    """Hold the most urgent review that is free, and open it."""
+    filters = Filters(request)
+    return to_review(claim_first(following(filters), filters.reviewer), filters)
+
+
+@require_POST
+@reviewers_only
+def bulk(request: HttpRequest) -> HttpResponse:
+    """The ticked orders: first what would become of each, then, confirmed, what became of it."""
+    filters = Filters(request)
+    try:
+        numbers, act, note = read_bulk(request)
+        if act == "undo":
+            lines = withdraw_each(numbers, filters.reviewer)
+        else:
+            verdict, _, reason = act.partition(":")
+            decide = decide_each if "confirm" in request.POST else preview
+            words = {"verdict": verdict, "reason": reason, "note": note}
+            lines = decide(numbers, filters.reviewer, undo=LONGEST_UNDO, **words)
+    except Refused as refusal:
+        return refuse(request, refusal)
+    rehearsed = act != "undo" and "confirm" not in request.POST
+    done = [line for line in lines if line.done]
+    shown = {
+        "lines": lines,
+        "done": done,
+        "again": lines if rehearsed else done,
+        "filters": filters,
+        "act": act,
+        "act_label": dict(label for _, labels in CHOICES for label in labels).get(act, ""),
+        "verdict": act.partition(":")[0],
+        "note": note,
+        "rehearsed": rehearsed,
+        "undo": LONGEST_UNDO,
+        "now": clock.now(),
+    }
+    return render(request, "fulfillment/bulk.html", shown)
+
+
+def read_bulk(request: HttpRequest) -> tuple[list[int], str, str]:
+    """The orders' numbers, what to do with them, and the note. Raises InvalidDecision, Malformed."""
+    numbers = [int(text) for text in request.POST.getlist("order") if text.isascii() and text.isdigit()]
+    words = {"act": request.POST.get("act", ""), "note": request.POST.get("note", "")}
+    refuse_unreadable(words)
+    if not 1 <= len(numbers) <= MOST:
+        raise InvalidDecision(f"Tick between one and {MOST} orders.")
+    return numbers, words["act"], words["note"]
