@@ -127,18 +127,23 @@ def score_risk(order: Order, lease: Lease) -> None:
     now = order.now
     score = score_order(order, now)
     with lease.recording(State.PROCESSING) as locked:
-        locked.take_score(score)
-        locked.record(
-            "scored",
-            actor=Actor.WORKER,
-            attempt=lease.work.attempts,
-            cause=score.cause,
-            score=score.score,
-            level=score.level,
-            model=score.model,
-        )
+        take_score(locked, score, lease, "scored")
         enqueue(locked, Step.OPEN_PAYMENT)
     look_again_at_linked(order, now)
+
+
+def take_score(order: Order, score: Score, lease: Lease, what: str) -> None:
+    """The locked order has this score from now on; the journal tells why it is a stand-in, where it is one."""
+    order.take_score(score)
+    order.record(
+        what,
+        actor=Actor.WORKER,
+        attempt=lease.work.attempts,
+        cause=score.cause,
+        score=score.score,
+        level=score.level,
+        model=score.model,
+    )
 
 
 def look_again_at_linked(order: Order, now: datetime) -> None:
@@ -240,7 +245,7 @@ def check_payment(order: Order, lease: Lease) -> None:
             payment_came_in(order, snapshot)
             shared = order.state == State.AWAITING_APPROVAL and signals.know_card(order, snapshot.card_fingerprint)
             if shared:
-                order.take_score(score_order(order, order.now))
+                take_score(order, score_order(order, order.now), lease, "scored again")
         elif order.state == State.AWAITING_APPROVAL and snapshot.state == PaymentState.VOIDED:
             undo_order(
                 order,

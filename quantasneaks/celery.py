@@ -7,10 +7,26 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quantasneaks.settings")
 
-app = Celery("quantasneaks")
+LONGEST_PAUSE = 4  # seconds between tries to reach a broker that is away
+
+
+class ImpatientConnection(Connection):
+    """Celery's pauses between tries grow to 30 s, and no setting bounds them: Redis would be back long before."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        return super().ensure_connection(*args, interval_max=LONGEST_PAUSE, **options)  # type: ignore[no-untyped-call]
+
+
+class Broker(AMQP):  # type: ignore[misc]
+    Connection = ImpatientConnection
+
+
+app = Celery("quantasneaks", amqp=Broker)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -20,31 +20,37 @@ from orders.risk.postal import Place, place
 
 # Whoever shares an IP address shares its network, so that one arm finds both. "g" follows the last hexadecimal digit:
 # from a prefix to the prefix with it is everything that begins with the prefix. The planner takes such a range for a
-# tenth of the table; OFFSET 0 keeps it from reading all of it.
+# tenth of the table, and a sale that its statistics do not know for a single row; OFFSET 0 keeps it from reading all of
+# the table or the sale.
 FIND = """
 WITH found AS (
-    SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = ANY(%(nets)s::text[])
+    SELECT id FROM unnest(%(nets)s::text[]) AS net, LATERAL (
+        SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = net OFFSET 0
+    ) AS passengers
     UNION
-    SELECT id FROM orders_claimsignals
-    WHERE drop_id = %(drop)s AND phone_key = ANY(%(phones)s::text[]) AND phone_key <> ''
+    SELECT id FROM unnest(%(phones)s::text[]) AS phone, LATERAL (
+        SELECT id, drop_id FROM orders_claimsignals WHERE phone_key = phone AND phone_key <> '' OFFSET 0
+    ) AS callers WHERE drop_id = %(drop)s
     UNION
-    SELECT id FROM orders_claimsignals
-    WHERE drop_id = %(drop)s AND device_key = ANY(%(devices)s::text[]) AND device_key <> ''
+    SELECT id FROM unnest(%(devices)s::text[]) AS device, LATERAL (
+        SELECT id, drop_id FROM orders_claimsignals WHERE device_key = device AND device_key <> '' OFFSET 0
+    ) AS users WHERE drop_id = %(drop)s
     UNION
-    SELECT id FROM orders_claimsignals
-    WHERE drop_id = %(drop)s AND card_key = ANY(%(cards)s::text[]) AND card_key <> ''
+    SELECT id FROM unnest(%(cards)s::text[]) AS card, LATERAL (
+        SELECT id, drop_id FROM orders_claimsignals WHERE card_key = card AND card_key <> '' OFFSET 0
+    ) AS payers WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
     UNION
     SELECT id FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
-        SELECT id FROM orders_claimsignals
-        WHERE drop_id = %(drop)s AND address_key >= prefix AND address_key < prefix || 'g' OFFSET 0
-    ) AS residents
+        SELECT id, drop_id FROM orders_claimsignals
+        WHERE address_key >= prefix AND address_key < prefix || 'g' OFFSET 0
+    ) AS residents WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM unnest(%(mailboxes)s::text[]) AS prefix, LATERAL (
-        SELECT id FROM orders_claimsignals
-        WHERE email_key >= prefix AND email_key < prefix || 'g' AND drop_id = %(drop)s OFFSET 0
-    ) AS mailboxes
+        SELECT id, drop_id FROM orders_claimsignals
+        WHERE email_key >= prefix AND email_key < prefix || 'g' OFFSET 0
+    ) AS mailboxes WHERE drop_id = %(drop)s
 )
 SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key, s.device_key,
        s.card_key, s.header_key, coalesce(s.link::text, ''), s.drop_id,
@@ -108,14 +114,15 @@ class Group:
 
     members: list[Neighbour] = field(default_factory=list)
     last_claims: dict[str, datetime] = field(default_factory=dict)
-    times: list[datetime] = field(default_factory=list)
 
     def add(self, neighbour: Neighbour) -> None:
         self.members.append(neighbour)
         self.last_claims[neighbour.customer] = neighbour.at
 
-    def close(self) -> None:
-        self.times = sorted(self.last_claims.values())
+    @cached_property
+    def times(self) -> list[datetime]:
+        """When its customers claimed. Asked of few groups, and of those once all members are there."""
+        return sorted(self.last_claims.values())
 
     @property
     def customers(self) -> int:
@@ -144,9 +151,6 @@ class Neighbours:
             for kind, groups in self.groups.items():
                 if (key := getattr(neighbour, kind)) and (neighbour.drop_id == drop_id or kind == "link"):
                     groups[key].add(neighbour)
-        for groups in self.groups.values():
-            for group in groups.values():
-                group.close()
 
     def group(self, kind: str, key: str) -> Group:
         return self.groups[kind][key]

@@ -2,12 +2,14 @@
 
 import logging
 import traceback
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from orders.models import Order
 from orders.risk import links, neighbours, registry
@@ -21,6 +23,7 @@ MEDIUM, HIGH = 65, 75
 HIGHEST = 99
 REASONS = 3
 NEUTRAL = 50  # of a score that could not be made
+PATIENCE = "1s"  # for a query; a dozen at most, those for linked orders included, stand between an order and its page
 
 # An order is scored again when a group it belongs to reaches one of these sizes: the steps grow with the group, so
 # that all orders of a sale together cause about three more scores each, not one for each pair of them.
@@ -49,15 +52,29 @@ def level_of(score: int) -> Level:
     return Level.HIGH if score >= HIGH else Level.MEDIUM if score >= MEDIUM else Level.LOW
 
 
+@contextmanager
+def with_patience() -> Iterator[None]:
+    """Raises TimeoutError for a query that takes too long. One that fails takes no surrounding transaction along."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", [PATIENCE])
+            yield
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # released, a savepoint would leave it as it is
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TimeoutError from error  # the database is there
+        raise
+
+
 def score_order(order: Order, now: datetime) -> Score:
     """The order's score from everything known at `now`.
 
-    A scorer that fails never blocks an order: its score is then a neutral stand-in, marked as degraded. Only a lost
-    database (OperationalError, InterfaceError) is the caller's, who could not save the score either and tries again.
+    A scorer that fails or takes too long never blocks an order: its score is then a neutral stand-in, marked as
+    degraded. Only a lost database (OperationalError, InterfaceError) is the caller's, who could not save the score
+    either and tries again.
     """
     try:
-        # A statement that fails must not take a surrounding transaction, and with it the order's step, along.
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        with with_patience():
             kept = signed([order])
             for signals in kept.values():
                 links.join(signals)

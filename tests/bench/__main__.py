@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import deadlines, resting, webhooks
+from tests.bench import deadlines, resting, scoring, webhooks
 from tests.bench.doors import runs as doors
 from tests.bench.figures import Part, Run
 from tests.bench.workflow import runs as workflow
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], list[Run]]] = {
     "webhooks": webhooks.runs,
     "deadlines": deadlines.runs,
     "sweeps": deadlines.sweeps,
+    "score": scoring.runs,
     "idle": resting.idle,
     "memory": resting.memory,
 }

@@ -8,7 +8,7 @@ from orders.risk.links import rebuild
 
 
 class Command(BaseCommand):
-    """Safe while the shop is open: orders that come meanwhile wait for it before they are scored."""
+    """Safe while the shop is open: an order to be joined meanwhile waits a moment, then takes a stand-in score."""
 
     help = "Work out anew which orders belong together."
 
