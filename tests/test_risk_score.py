@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from orders import clock
 from orders.models import ClaimSignals, Drop, Order
+from orders.risk import neighbours
+from orders.risk.features import features_of, signed
 from orders.risk.keys import digest
 from orders.risk.limit import count_attempt
 from orders.risk.score import rescore_linked, score_order
@@ -144,6 +146,26 @@ def test_orders_of_another_sale_do_not_count() -> None:
         order = stranger(open_drop({"9": 1}), 1, phone="+1 415 555 2671", email="ada@parcelmail.co")
     features = score_order(order, clock.now()).features
     assert {features[name] for name in ("ip_sale", "net_sale", "phone_sale", "address_sale", "email_domain")} == {1}
+
+
+@pytest.mark.django_db
+def test_a_claim_has_its_rank_in_its_sale_and_its_headers_their_share() -> None:
+    stranger(open_drop({"9": 1}), 9)
+    drop = open_drop({"9": 5})
+    orders = [stranger(drop, n, raw={"headers": BROWSER[: 2 - n // 3]}) for n in range(4)]
+    orders.append(stranger(drop, 4, raw={"headers": []}))
+    features = features_of(orders, signed(orders), clock.now())
+    assert [features[order.number]["claim_rank"] for order in orders] == [1, 2, 3, 4, 5]
+    assert [features[order.number]["header_share"] for order in orders] == [0.75, 0.75, 0.75, 0.25, None]
+
+
+def test_in_a_large_sale_a_share_is_that_of_a_sample(crowded: Drop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other order is the operator's, whose headers are others."""
+    monkeypatch.setattr(neighbours, "SAMPLE", 30)
+    ClaimSignals.objects.filter(order__postcode="99").update(header_key="operator's")
+    last = Order.objects.order_by("-number")[0]
+    features = score_order(last, clock.now()).features
+    assert (features["claim_rank"], features["header_share"]) == (120, 0.5)
 
 
 @pytest.mark.django_db

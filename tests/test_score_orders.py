@@ -10,6 +10,7 @@ from django.db import connection
 from orders import clock
 from orders.models import ClaimSignals, Drop, Evidence, Order
 from orders.risk.limit import count_attempt
+from orders.risk.replay import RawOrder, replay
 from tests.life import SIGNALS, a_claim, open_drop, place, settle
 
 CHROME = [
@@ -102,6 +103,18 @@ def test_a_missing_value_is_no_link(tmp_path):
         dict.fromkeys(("at", "ip", "headers", "form", "page_to_submit_ms", "device", "ticket_ms", "card", "client"))
     ]
     assert scored(tmp_path, nulls)[0] == scored(tmp_path, [{"what": "ever"}])[0]
+
+
+@pytest.mark.django_db
+def test_a_file_tells_of_a_ticket_how_long_it_took_and_no_more():
+    raws = [
+        RawOrder.read(raw_order(n, ticket_ms=took, client=CLIENT), before=clock.now())
+        for n, took in enumerate([600, None])
+    ]
+    assert [
+        [features[name] for name in ("ticket", "ticket_missing", "ticket_invalid", "ticket_sale", "claim_rank")]
+        for _, features in replay(raws)
+    ] == [[0.6, None, None, None, 1], [None, None, None, None, 2]]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from html import unescape
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,10 @@ from django.test import Client
 
 from orders import clock
 from orders.models import ClaimSignals, Drop, Order, Work
+from orders.risk import ticket
+from orders.risk.ticket import Ticket
 from tests.life import open_drop
+from tests.test_risk_ticket import solved
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +123,21 @@ def test_a_forged_time_counts_as_none_and_a_filled_trap_is_noted(drop: Drop, cli
     fill_in(client, opened="1:forged", homepage="https://spam.example")
     raw = ClaimSignals.objects.get().raw
     assert (raw["page_to_submit_ms"], raw["honeypot"]) == (None, True)
+
+
+@pytest.mark.parametrize(("sent", "came"), [(None, Ticket.VALID), ("forged", Ticket.INVALID), ("", Ticket.MISSING)])
+def test_a_claim_is_taken_whatever_came_of_the_pages_work(
+    drop: Drop, client: Client, monkeypatch: pytest.MonkeyPatch, sent: str | None, came: Ticket
+) -> None:
+    monkeypatch.setattr(ticket, "FEWEST", 0)
+    monkeypatch.setattr(ticket, "MOST", 3)
+    challenge = re.search(r'name="ticket" data-challenge="([^"]+)"', client.get("/").content.decode())
+    assert challenge
+    answer = fill_in(client, ticket=solved(unescape(challenge[1])) if sent is None else sent)
+    assert answer.status_code == 303
+    raw = ClaimSignals.objects.get().raw
+    assert raw["ticket"] == came
+    assert (raw.get("ticket_ms") is not None) == (came == Ticket.VALID)
 
 
 # --- CSRF -------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ class ClaimSignals(models.Model):
     order = models.OneToOneField("orders.Order", on_delete=models.CASCADE, related_name="signals")
     drop = models.ForeignKey("orders.Drop", on_delete=models.CASCADE, related_name="+", db_index=False)
     at = models.DateTimeField()
-    raw = models.JSONField(help_text="ip, headers, page_to_submit_ms, honeypot, client.")
+    raw = models.JSONField(help_text="ip, headers, page_to_submit_ms, honeypot, client, ticket, ticket_ms.")
     # A key is empty where its value is missing; empty keys link nobody.
     ip_key = models.CharField(max_length=32, blank=True, help_text="IPv4, or IPv6 /64.")
     net_key = models.CharField(max_length=32, blank=True, help_text="IPv4 /24, or IPv6 /48.")
@@ -29,19 +29,22 @@ class ClaimSignals(models.Model):
     print_key = models.CharField(
         max_length=32, blank=True, default="", db_default="", help_text="Headers and the script's report."
     )
+    ticket_key = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Which page's proof of work came with it."
+    )
     link = models.BigIntegerField(null=True, help_text="The first order of its group; empty for one by itself.")
 
     class Meta:
         verbose_name_plural = "claim signals"
         indexes = [
-            models.Index(name="signals_ip", fields=["drop", "ip_key", "at"]),
+            models.Index(name="signals_order", fields=["drop", "order"]),
             models.Index(name="signals_net", fields=["drop", "net_key", "at"]),
             models.Index(name="signals_email", fields=["email_key"]),
             # Groups reach back to earlier drops, so these do not begin with the drop.
             models.Index(name="links_address", fields=["address_key"]),  # read by ranges, too
             *(
                 models.Index(name=f"links_{key}", fields=[f"{key}_key"], condition=~models.Q(**{f"{key}_key": ""}))
-                for key in ("phone", "device", "card", "print")
+                for key in ("phone", "device", "card", "print", "ticket")
             ),
             models.Index(name="links_group", fields=["link"], condition=models.Q(link__isnull=False)),
         ]

@@ -20,6 +20,7 @@ from orders.risk.keys import WIDER
 from orders.risk.neighbours import Neighbour, Neighbours
 from orders.risk.postal import alike
 from orders.risk.signals import place_of
+from orders.risk.ticket import Ticket
 from orders.states import Outcome, State
 
 Features = dict[str, float | None]
@@ -62,7 +63,10 @@ def features_of(orders: Sequence[Order], signals: Mapping[int, ClaimSignals], no
     return {
         order.number: mailbox_features(order)
         | (
-            request_features(order, kept) | velocity_features(order, kept, around) | link_features(kept, around)
+            request_features(order, kept)
+            | sale_features(kept, around)
+            | velocity_features(order, kept, around)
+            | link_features(kept, around)
             if (kept := signals.get(order.number))
             else {}
         )
@@ -88,10 +92,13 @@ def request_features(order: Order, signals: ClaimSignals) -> Features:
     raw = signals.raw
     headers = {name.lower(): value for name, value in raw.get("headers") or []}
     agent = headers.get("user-agent", "").lower()
-    client, milliseconds, ticket = raw.get("client"), raw.get("page_to_submit_ms"), raw.get("ticket_ms")
+    client, milliseconds, work = raw.get("client"), raw.get("page_to_submit_ms"), raw.get("ticket_ms")
+    ticket = raw.get("ticket")  # None: nobody looked for one
     return {
         "page_to_submit": None if milliseconds is None else milliseconds / 1000,
-        "ticket": None if ticket is None else ticket / 1000,
+        "ticket": None if work is None else work / 1000,
+        "ticket_missing": float(ticket == Ticket.MISSING) if ticket or (client and ticket is not None) else None,
+        "ticket_invalid": float(ticket == Ticket.INVALID) if ticket else None,
         "headers_missing": float(("user-agent" not in headers) + ("accept-language" not in headers))
         if headers
         else None,
@@ -99,6 +106,15 @@ def request_features(order: Order, signals: ClaimSignals) -> Features:
         "contradictions": float(len(contradictions(headers, client))) if headers else None,
         "foreign_clock": foreign_clock(client, order.country),
         "honeypot": float(bool(raw["honeypot"])) if "honeypot" in raw else None,
+    }
+
+
+def sale_features(signals: ClaimSignals, around: Neighbours) -> Features:
+    """Where the claim stands in its sale."""
+    seen = around.orders.get(signals.order_id)
+    return {
+        "claim_rank": float(seen.rank) if seen else None,
+        "header_share": seen.header_share if seen and seen.header else None,
     }
 
 
@@ -130,6 +146,7 @@ def velocity_features(order: Order, signals: ClaimSignals, around: Neighbours) -
         "device_sale": customers("device", signals.device_key),
         "device_1h": densest("device", signals.device_key, HOUR),
         "card_sale": customers("card", signals.card_key),
+        "ticket_sale": customers("ticket", signals.ticket_key),
         "attempts_10m": signals.attempts,  # type: ignore[attr-defined]  # see signed()
     }
 

@@ -18,12 +18,20 @@ from orders.risk.keys import WIDER
 from orders.risk.mailboxes import private_domain
 from orders.risk.postal import Place, place
 
+SAMPLE = 100  # about so many orders, evenly spread over a large sale, stand for all where a share is asked for
+
 # Whoever shares an IP address shares its network, so that one arm finds both. "g" follows the last hexadecimal digit:
 # from a prefix to the prefix with it is everything that begins with the prefix. The planner takes such a range for a
 # tenth of the table, and a sale that its statistics do not know for a single row; OFFSET 0 keeps it from reading all of
 # the table or the sale.
+# Orders are numbered as they are claimed, so the n-th of a sale lies n after its first and nothing is counted. A claim
+# that failed late leaves a gap, and two sales at once would count each other's. For the minimum of one drop's numbers
+# the planner walks through those of all earlier ones, hence >=. The sample's step is odd: what comes in pairs shall not
+# fall through it.
 FIND = """
 WITH found AS (
+    SELECT id FROM orders_claimsignals WHERE order_id = ANY(%(orders)s::bigint[])
+    UNION
     SELECT id FROM unnest(%(nets)s::text[]) AS net, LATERAL (
         SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = net OFFSET 0
     ) AS passengers
@@ -40,6 +48,10 @@ WITH found AS (
         SELECT id, drop_id FROM orders_claimsignals WHERE card_key = card AND card_key <> '' OFFSET 0
     ) AS payers WHERE drop_id = %(drop)s
     UNION
+    SELECT id FROM unnest(%(tickets)s::text[]) AS ticket, LATERAL (
+        SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND ticket_key = ticket AND ticket_key <> '' OFFSET 0
+    ) AS workers
+    UNION
     SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
     UNION
     SELECT id FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
@@ -51,12 +63,28 @@ WITH found AS (
         SELECT id, drop_id FROM orders_claimsignals
         WHERE email_key >= prefix AND email_key < prefix || 'g' OFFSET 0
     ) AS mailboxes WHERE drop_id = %(drop)s
-)
+),
+sale AS (
+    SELECT (
+        SELECT order_id FROM orders_claimsignals WHERE drop_id >= %(drop)s ORDER BY drop_id, order_id LIMIT 1
+    ) AS first, (
+        SELECT order_id FROM orders_claimsignals WHERE drop_id <= %(drop)s ORDER BY drop_id DESC, order_id DESC LIMIT 1
+    ) AS last
+),
+sample AS (
+    SELECT header_key
+    FROM sale, generate_series(first, last, (last - first) / %(sample)s | 1) AS number,
+         LATERAL (SELECT * FROM orders_claimsignals WHERE order_id = number OFFSET 0) AS s
+    WHERE drop_id = %(drop)s AND at <= %(now)s AND header_key <> ''
+),
+programs AS (SELECT header_key, count(*)::float / sum(count(*)) OVER () AS share FROM sample GROUP BY header_key)
 SELECT s.order_id, s.at, s.ip_key, s.net_key, s.email_key, s.address_key, s.phone_key, s.device_key,
-       s.card_key, s.header_key, coalesce(s.link::text, ''), s.drop_id,
+       s.card_key, s.header_key, s.ticket_key, coalesce(s.link::text, ''), s.drop_id,
+       s.order_id - sale.first + 1, coalesce(programs.share, 0),
        o.customer_key, o.state, o.outcome, o.line1, o.line2, o.postcode, o.country
-FROM found,
-     LATERAL (SELECT * FROM orders_claimsignals WHERE id = found.id OFFSET 0) AS s,
+FROM sale, found,
+     LATERAL (SELECT * FROM orders_claimsignals WHERE id = found.id OFFSET 0) AS s
+     LEFT JOIN programs USING (header_key),
      LATERAL (SELECT * FROM orders_order WHERE number = s.order_id OFFSET 0) AS o
 WHERE s.at <= %(now)s
 ORDER BY s.at, s.order_id
@@ -75,8 +103,11 @@ class Neighbour:
     device: str
     card: str
     header: str
+    ticket: str
     link: str
     drop_id: int
+    rank: int  # in the sale
+    header_share: float  # of the sale's claims with headers, those whose headers are in this order
     customer_key: str
     state: str
     outcome: str
@@ -139,13 +170,16 @@ class Group:
         return next((rank for rank, member in enumerate(self.members, start=1) if member.number == number), 0)
 
 
-KINDS = ("ip", "net", "domain", "block", "phone", "mailbox", "device", "card", "program", "link")
+KINDS = ("ip", "net", "domain", "block", "phone", "mailbox", "device", "card", "ticket", "program", "link")
 
 
 class Neighbours:
-    """Groups by kind and key, within the drop; those by "link" reach back to earlier ones."""
+    """Orders by number, and groups of them by kind and key, within the drop; those by "link" reach back to earlier
+    ones."""
 
     def __init__(self, found: Iterable[Neighbour], drop_id: int) -> None:
+        found = list(found)
+        self.orders = {neighbour.number: neighbour for neighbour in found}
         self.groups: dict[str, dict[str, Group]] = {kind: defaultdict(Group) for kind in KINDS}
         for neighbour in found:
             for kind, groups in self.groups.items():
@@ -157,7 +191,7 @@ class Neighbours:
 
 
 def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> Neighbours:
-    """Who shares a network, a phone, a house number or a private mail domain with these, as known at `now`."""
+    """These and who shares a network, a phone, a house number or a private mail domain with them, as known at `now`."""
     with connection.cursor() as cursor:
         cursor.execute(
             FIND,
@@ -167,6 +201,9 @@ def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> N
                 "nets": list({each.net_key for each in signals} - {""}),
                 "phones": list({each.phone_key for each in signals} - {""}),
                 "devices": list({each.device_key for each in signals} - {""}),
+                "orders": [each.order_id for each in signals],
+                "tickets": list({each.ticket_key for each in signals} - {""}),
+                "sample": SAMPLE,
                 "cards": list({each.card_key for each in signals} - {""}),
                 "links": list({each.link for each in signals if each.link}),
                 "blocks": list({each.address_key[:WIDER] for each in signals} - {""}),

@@ -85,6 +85,9 @@ RULES: dict[str, Rule] = {
     "script_client": Rule(((0, 0), (1, 1.5)), "sent by a program, not by a browser"),
     "headers_missing": Rule(((0, 0), (2, 1.0)), "headers that every browser sends are missing"),
     "honeypot": Rule(((0, 0), (1, 2.5)), "a field that people cannot see was filled"),
+    # Never by a person: each page has its own. Who has none, or a late one, may just be quick or slow.
+    "ticket_invalid": Rule(((0, 0), (1, 1.5)), "a proof of work that is not solved, or not ours"),
+    "ticket_sale": Rule(((1, 0), (2, 1.0), (5, 2.0)), "{n} customers with the proof of work of one page"),
     # A family shares a browser, and a card.
     "device_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers in one browser"),
     "card_sale": Rule(((1, 0), (2, 0.3), (3, 0.9), (5, 2.0), (10, 3.0), (50, 4.8)), "{n} customers with one card"),

@@ -28,7 +28,7 @@ PATIENCE = "1s"  # for a query; a dozen at most, those for linked orders include
 # An order is scored again when a group it belongs to reaches one of these sizes: the steps grow with the group, so
 # that all orders of a sale together cause about three more scores each, not one for each pair of them.
 GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
-LINKS = ("ip", "net", "domain", "block", "phone", "device", "card", "link")
+LINKS = ("ip", "net", "domain", "block", "phone", "device", "card", "ticket", "link")
 
 LEAST_REASON = 0.05  # of the logit; less than that moved nothing
 

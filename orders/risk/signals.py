@@ -21,19 +21,19 @@ def store(order: Order, raw: dict[str, Any]) -> ClaimSignals:
 
 
 def signals_of(order: Order, raw: dict[str, Any]) -> ClaimSignals:
-    """The claim's signals with their keys. The device's cookie is kept as a key only: it could be sent again."""
-    device = raw.get("device") or ""
+    """The claim's signals with their keys. Device and ticket are kept as keys only: they could be sent again."""
     return ClaimSignals(
         order=order,
         drop_id=order.drop_id,
         at=order.created_at,
-        raw={name: value for name, value in raw.items() if name != "device"},
+        raw={name: value for name, value in raw.items() if name not in ("device", "ticket_id")},
         ip_key=keys.ip_key(raw.get("ip") or ""),
         net_key=keys.net_key(raw.get("ip") or ""),
         email_key=keys.email_key(order.customer_key),
         address_key=keys.address_key(place_of(order)),
         phone_key=keys.phone_key(order.phone, order.country),
-        device_key=keys.token_key("device", device),
+        device_key=keys.token_key("device", raw.get("device") or ""),
+        ticket_key=keys.token_key("ticket", raw.get("ticket_id") or ""),
         header_key=keys.header_key(raw.get("headers") or []),
         print_key=keys.print_key(raw.get("headers") or [], raw.get("client")),
     )
@@ -64,5 +64,5 @@ def purge(now: datetime) -> int:
     """Forget what the requests showed 30 days after the drop, and what links orders after 90; says of how many."""
     links.lock()
     shown = ClaimSignals.objects.filter(drop__closes_at__lt=now - KEPT_AFTER_SALE).exclude(raw={})
-    emptied = shown.update(raw={}, ip_key="", net_key="", header_key="", print_key="")
+    emptied = shown.update(raw={}, ip_key="", net_key="", header_key="", print_key="", ticket_key="")
     return emptied + ClaimSignals.objects.filter(drop__closes_at__lt=now - LINKED_AFTER_SALE).delete()[0]

@@ -14,6 +14,7 @@ from django.shortcuts import render
 
 from orders.errors import Refused
 from orders.models import Drop
+from orders.risk import ticket
 from orders.risk.request import DEVICE_COOKIE
 from orders.states import PairState
 from orders.storefront.countries import COUNTRIES
@@ -98,6 +99,7 @@ def show_landing(
         "refusal": refusal,
         "key": uuid4(),
         "opened": kept_opening(request) or sign_opening(drop.now),
+        "challenge": ticket.issue(drop.now) if phase == "open" else "",
     }
     response = render(request, "storefront/landing.html", context, status=status)
     if DEVICE_COOKIE not in request.COOKIES:

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from orders.claims import claim_digest, find_replay
 from orders.errors import Refused, SaleNotOpen
 from orders.models import Drop, Order
+from orders.risk import ticket
 from orders.risk.limit import count_attempt
 from orders.risk.request import read_signals
 from orders.storefront.answers import not_allowed, problem, status_of, wants_json
@@ -85,7 +86,7 @@ def take_claim(request: HttpRequest, fields: dict[str, str]) -> Order:
         request,
         page_to_submit_ms=page_to_submit_ms(request, drop.now),
         honeypot=bool(request.POST.get("homepage")),
-    )
+    ) | ticket.read(request.POST.get("ticket", ""), drop.now)
     return claim_pair(drop=drop, claim=form.claim(), raw_signals=signals, key=key or None, digest=digest)
 
 

@@ -1,5 +1,8 @@
 """The storefront in a real Chromium: by keyboard alone, without a script, twice clicked, and left to update itself."""
 
+import ast
+import re
+
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -38,8 +41,14 @@ def test_a_pair_is_claimed_by_keyboard_alone(shop: Shop, browser: Browser) -> No
         page.keyboard.type(text)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Claim a pair")).to_be_focused()
+    expect(page.locator("input[name=ticket]")).to_have_value(re.compile("."), timeout=20_000)
     page.keyboard.press("Enter")
     page.wait_for_url("**/orders/*/")
+    order_id = page.url.rstrip("/").rsplit("/", 1)[1]
+    code = f"from orders.models import ClaimSignals; print(ClaimSignals.objects.get(order__public_id='{order_id}').raw)"
+    raw = ast.literal_eval(shop.manage("shell", "--no-imports", "-c", code).stdout)
+    assert (raw["ticket"], raw["client"]["webdriver"]) == ("valid", True)
+    assert 0 < raw["ticket_ms"] < raw["page_to_submit_ms"]
 
 
 def test_the_page_keeps_itself_up_to_date_without_being_loaded_anew(shop: Shop, browser: Browser) -> None:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, help="a labelled table as CSV: numeric columns, empty cells allowed")
         parser.add_argument("--label", default="label", help="the column with 0 and 1 (default: label)")
         parser.add_argument("--time", help="the column to sort by; the last 30 %% are the test (default: file's order)")
-        parser.add_argument("--sales", type=int, default=60, help="invented sales to learn from and be judged by")
+        parser.add_argument("--sales", type=int, default=40, help="invented sales to learn from and be judged by")
         parser.add_argument("--decisions", action="store_true", help="learn from what reviewers decided, too")
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--compare", choices=["lightgbm"], help="also judge this on the same split")

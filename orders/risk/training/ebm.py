@@ -27,6 +27,7 @@ RISING = frozenset(
         "address_sale", "attempts_10m", "burst", "card_sale", "contradictions", "device_1h", "device_sale", "domain_1h",
         "email_disposable", "email_domain", "email_orders", "foreign_clock", "headers_missing", "ip_10m", "ip_1m",
         "ip_sale", "link_rejected", "link_size", "net_10m", "net_10s", "net_sale", "phone_sale", "script_client",
+        "ticket_invalid", "ticket_sale",
     }
 )  # fmt: skip
 FALLING = frozenset(["page_to_submit"])

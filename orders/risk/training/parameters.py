@@ -5,7 +5,7 @@ A sale draws its own make-up from these ranges, so that a model learns what last
 
 # --- the sale ---
 ORDERS = (300, 1500)  # assumed: 500 pairs, one to three claims for each
-HOSTILE_SHARE = (0.1, 0.5)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
+HOSTILE_SHARE = (0.2, 0.6)  # assumed; of Nike's launches up to half of the entries were bots (Nike, 2022)
 FIRST_RUSH = 0.6  # share of claims in the first tenth of the sale; assumed
 SALE_MINUTES = (5, 90)  # assumed
 # Whole sales whose file lacks a key: other shops collect less. Assumed.
@@ -15,13 +15,13 @@ MISSING = 0.02  # of any optional key in a single order; assumed
 
 # --- people ---
 GENUINE_GROUPS = {  # shares of draws, of which a household, an office or a house brings several people; assumed
-    "new": 0.43, "returning": 0.10, "household": 0.07, "office": 0.01, "building": 0.02, "vpn": 0.08,
-    "non-latin": 0.12, "carrier": 0.11, "program": 0.06,
+    "new": 0.34, "returning": 0.10, "household": 0.09, "office": 0.03, "building": 0.03, "vpn": 0.09,
+    "non-latin": 0.13, "carrier": 0.12, "program": 0.07,
 }  # fmt: skip
 HOUSEHOLD = (2, 4)  # people at one address; US mean 2.5 (US Census Bureau, 2023)
 OFFICE = (3, 18)  # colleagues behind one address; assumed
 BUILDING = (3, 14)  # strangers in one house of flats, whose door number the canonical address drops; assumed
-ONE_ADDRESS_FOR_ALL = 0.04  # shops behind a proxy that they do not trust see all customers at its address; assumed
+ONE_ADDRESS_FOR_ALL = 0.1  # shops behind a proxy that they do not trust see all customers at its address; assumed
 CARRIER_ADDRESSES = (4, 20)  # of mobile carriers, for all their customers in the sale; assumed
 VPN_ADDRESSES = (12, 40)  # of VPN services; assumed
 PEOPLE_SHARING_A_BROWSER = 0.35  # of a household; assumed
