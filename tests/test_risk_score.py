@@ -197,13 +197,13 @@ def asked(queries: CaptureQueriesContext) -> list[str]:
     return [sql for query in queries if not re.match("SAVEPOINT|RELEASE|SET LOCAL", sql := query["sql"])]
 
 
-def test_a_score_takes_four_queries_at_most(crowded: Drop) -> None:
+def test_a_score_takes_three_queries_at_most(crowded: Drop) -> None:
     order = Order.objects.order_by("number").last()
     assert order is not None
     with CaptureQueriesContext(connection) as queries:
         now = clock.now()
         score_order(order, now)
-    assert len(asked(queries)) == 1 + 4  # the time; its signals, whom it joins, its neighbours, its attempts
+    assert len(asked(queries)) == 1 + 3  # the time; its signals and attempts, whom it joins, its neighbours
 
 
 def test_scoring_linked_orders_again_takes_five_queries_however_many_they_are(crowded: Drop) -> None:

@@ -43,23 +43,21 @@ class Term:
 
 @dataclass(frozen=True)
 class TableModel:
-    """What the shop scores with. `version` is the artefact's own name, kept with each score.
-
-    With a `rules` weight the table is what was learned on top of the rules: each contribution is the rule's, times the
-    weight, and the table's.
-    """
+    """What the shop scores with. `version` is the artefact's own name, kept with each score."""
 
     version: str
     intercept: float
     terms: Mapping[str, Term]
-    rules: float = 0.0
 
     def assess(self, features: Mapping[str, float | None]) -> Assessment:
-        contributions = {name: term.contribution(features.get(name)) for name, term in self.terms.items()}
-        if self.rules:
-            for name, contribution in WeightedRules().assess(features).contributions.items():
-                contributions[name] = contributions.get(name, 0.0) + self.rules * contribution
-        contributions["base"] = contributions.get("base", 0.0) + self.intercept
+        """A rule stands in for a feature that the training data do not have, such as the field for traps."""
+        contributions = {"base": self.intercept}
+        contributions |= {name: term.contribution(features.get(name)) for name, term in self.terms.items()}
+        contributions |= {
+            name: rule.contribution(value)
+            for name, rule in RULES.items()
+            if name not in self.terms and (value := features.get(name)) is not None
+        }
         return Assessment(logit=math.fsum(contributions.values()), contributions=contributions)
 
     def explain(self, feature: str, value: float) -> str:
@@ -85,8 +83,8 @@ def read(table: Any) -> TableModel:
         }
         if any(not term.fits() for term in terms.values()):
             raise BadModel("it has a term whose scores do not fit its cuts")
-        intercept, rules = numbers([table["intercept"], table["rules"]])
-        return TableModel(version=str(table["version"]), intercept=intercept, terms=terms, rules=rules)
+        (intercept,) = numbers([table["intercept"]])
+        return TableModel(version=str(table["version"]), intercept=intercept, terms=terms)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadModel(type(error).__name__) from error
 

@@ -49,7 +49,8 @@ WITH found AS (
     ) AS payers WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM unnest(%(tickets)s::text[]) AS ticket, LATERAL (
-        SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND ticket_key = ticket AND ticket_key <> '' OFFSET 0
+        SELECT id FROM orders_claimsignals
+        WHERE drop_id = %(drop)s AND ticket_key = ticket AND ticket_key <> '' OFFSET 0
     ) AS workers
     UNION
     SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])

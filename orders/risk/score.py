@@ -95,16 +95,17 @@ def rescore_linked(order: Order, now: datetime, linked: set[int] | None = None) 
     size in GROWTH. Five queries at most, however many orders. Fails like score_order: then nobody is scored again.
     """
     try:
-        linked = grown_groups(order, now) if linked is None else linked
-        if not linked:
-            return []
-        siblings = list(
-            Order.objects.filter(
-                number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False
-            ).order_by("number")
-        )
-        features = features_of(siblings, signed(siblings), now)
-        scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
+        with with_patience():
+            linked = grown_groups(order, now) if linked is None else linked
+            if not linked:
+                return []
+            siblings = list(
+                Order.objects.filter(
+                    number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False
+                ).order_by("number")
+            )
+            features = features_of(siblings, signed(siblings), now)
+            scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
         return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
     except (OperationalError, InterfaceError):
         raise

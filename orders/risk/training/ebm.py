@@ -16,18 +16,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from orders.risk.model import FORMAT, TableModel, Term
-from orders.risk.rules import BASE, RULES
 from orders.risk.training.table import BadTable, Numbers, Table
 
 TEST, VALIDATION = 0.3, 0.2  # shares by time: of all, and of what is left
-# Where more is never innocent. An order that is alone on its network is no suspect, either: operators pay for that, but
-# so do most people live.
+# Not those of the network: households, offices and carriers share addresses, and operators take care not to.
 RISING = frozenset(
     {
-        "address_sale", "attempts_10m", "burst", "card_sale", "contradictions", "device_1h", "device_sale", "domain_1h",
-        "email_disposable", "email_domain", "email_orders", "foreign_clock", "headers_missing", "ip_10m", "ip_1m",
-        "ip_sale", "link_rejected", "link_size", "net_10m", "net_10s", "net_sale", "phone_sale", "script_client",
-        "ticket_invalid", "ticket_sale",
+        "address_sale", "link_size", "link_rejected", "phone_sale", "email_domain", "domain_1h", "device_sale",
+        "device_1h", "card_sale",
+        "email_disposable", "script_client", "headers_missing", "contradictions", "foreign_clock",
     }
 )  # fmt: skip
 FALLING = frozenset(["page_to_submit"])
@@ -53,11 +50,8 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
         random_state=seed,
         n_jobs=-1,
     )
-    # Of the shop's own features it learns what the rules do not know yet: where the sales that it learns from say
-    # nothing of a feature, the rule stands.
-    prior = rules_logits(learning) if constrained else None
-    machine.fit(learning.values, learning.labels, sample_weight=learning.weights, init_score=prior)
-    raw = export(machine, table.names, rules=float(constrained))
+    machine.fit(learning.values, learning.labels, sample_weight=learning.weights)
+    raw = export(machine, table.names)
     seen = logits(raw, validation)
     line = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
@@ -71,12 +65,12 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
     return calibrated(raw, slope=max(float(slope.coef_[0, 0]), 0.0), shift=float(slope.intercept_[0]), table=table)
 
 
-def export(machine: ExplainableBoostingClassifier, names: list[str], *, rules: float) -> TableModel:
+def export(machine: ExplainableBoostingClassifier, names: list[str]) -> TableModel:
     terms = {}
     for (index,), scores in zip(machine.term_features_, machine.term_scores_, strict=True):
         cuts = [float(cut) for cut in machine.bins_[index][0]]
         terms[names[index]] = Term(tuple(cuts), tuple(float(score) for score in scores[: len(cuts) + 2]))
-    return TableModel("", float(machine.intercept_[0]), terms, rules)
+    return TableModel("", float(machine.intercept_[0]), terms)
 
 
 def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -> TableModel:
@@ -90,7 +84,7 @@ def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -
         for name, term in model.terms.items()
     }
     intercept = round(slope * model.intercept + shift, DECIMALS)
-    return TableModel(table.digest[:12], intercept, terms, round(slope * model.rules, DECIMALS))
+    return TableModel(table.digest[:12], intercept, terms)
 
 
 def shares(term: Term, column: Numbers) -> tuple[float, ...]:
@@ -108,20 +102,9 @@ def bins_of(term: Term, column: Numbers) -> NDArray[np.intp]:
 
 def logits(model: TableModel, table: Table) -> Numbers:
     """As the shop computes them, for many rows at once."""
-    total = model.intercept + (model.rules * rules_logits(table) if model.rules else np.zeros(len(table.labels)))
+    total = np.full(len(table.labels), model.intercept)
     for name, term in model.terms.items():
         total += np.array(term.scores)[bins_of(term, table.values[:, table.names.index(name)])]
-    return total
-
-
-def rules_logits(table: Table) -> Numbers:
-    """As WeightedRules adds them up, for many rows at once."""
-    total = np.full(len(table.labels), BASE)
-    for name, rule in RULES.items():
-        if name in table.names:
-            column = table.values[:, table.names.index(name)]
-            values, contributions = zip(*rule.points, strict=True)
-            total += np.where(np.isnan(column), 0.0, np.interp(np.nan_to_num(column), values, contributions))
     return total
 
 
@@ -166,13 +149,7 @@ def write(model: TableModel, file: Path) -> None:
         name: {"cuts": list(term.cuts), "scores": list(term.scores), "shares": list(term.shares)}
         for name, term in model.terms.items()
     }
-    table = {
-        "format": FORMAT,
-        "version": model.version,
-        "intercept": model.intercept,
-        "rules": model.rules,
-        "terms": terms,
-    }
+    table = {"format": FORMAT, "version": model.version, "intercept": model.intercept, "terms": terms}
     file.write_text(json.dumps(table, indent=1) + "\n")
 
 

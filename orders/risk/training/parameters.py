@@ -14,14 +14,14 @@ FEW_HEADERS = 0.25  # sales whose shop is told little: a proxy in between or an 
 MISSING = 0.02  # of any optional key in a single order; assumed
 
 # --- people ---
-GENUINE_GROUPS = {  # shares of draws, of which a household, an office or a house brings several people; assumed
+GENUINE_GROUPS = {  # shares; assumed
     "new": 0.34, "returning": 0.10, "household": 0.09, "office": 0.03, "building": 0.03, "vpn": 0.09,
     "non-latin": 0.13, "carrier": 0.12, "program": 0.07,
 }  # fmt: skip
 HOUSEHOLD = (2, 4)  # people at one address; US mean 2.5 (US Census Bureau, 2023)
 OFFICE = (3, 18)  # colleagues behind one address; assumed
 BUILDING = (3, 14)  # strangers in one house of flats, whose door number the canonical address drops; assumed
-ONE_ADDRESS_FOR_ALL = 0.1  # shops behind a proxy that they do not trust see all customers at its address; assumed
+ONE_ADDRESS_FOR_ALL = 0.15  # shops behind a proxy that they do not trust see all customers at its address; assumed
 CARRIER_ADDRESSES = (4, 20)  # of mobile carriers, for all their customers in the sale; assumed
 VPN_ADDRESSES = (12, 40)  # of VPN services; assumed
 PEOPLE_SHARING_A_BROWSER = 0.35  # of a household; assumed
@@ -35,12 +35,11 @@ OWN_DOMAIN = 0.06  # people with a domain of their own; assumed
 
 # --- resellers ---
 ATTACKS = ("A1", "A2", "A3", "A4", "A5")
-OPERATOR = (6, 250)  # orders of one operator, small ones more often; assumed
+OPERATOR = (4, 250)  # orders of one operator, small ones more often; assumed
 CAREFUL = 0.5  # of operators; assumed
 BROWSER_SLIPS = {"A1": 0.7, "A2": 0.35, "A3": 0.25, "A4": 0.05, "A5": 0.15}  # orders that contradict themselves;
 # assumed, after the 45-53 % of requests with which paid services evade detectors (arXiv 2406.07647)
-ROTATES_ADDRESSES = 0.5  # operators whose proxies give each order an address of its own; assumed
-ONE_NETWORK = {False: 0.5, True: 0.1}  # careless and careful operators behind a single network; assumed
+ROTATES_ADDRESSES = 0.6  # operators whose proxies give each order an address of its own; assumed
 SHARED_PHONE = {"A1": 0.5, "A2": 0.3, "A3": 0.3, "A4": 0.35, "A5": 0.2}  # operators with a few phones; assumed
 SHARED_CARD = {"A1": 0.6, "A2": 0.5, "A3": 0.5, "A4": 0.5, "A5": 0.35}  # operators with a few cards; assumed
 SHARED_DEVICE = {"A1": 0.4, "A2": 0.25, "A3": 0.25, "A4": 0.6, "A5": 0.2}  # operators who keep cookies; assumed

@@ -108,7 +108,7 @@ class Sale:
         phones = [f"+1{dice.randrange(10**9, 10**10)}" for _ in range(few)]
         cards, devices = [self.token() for _ in range(few)], [self.token() for _ in range(few)]
         rotates = (attack != "A1" or careful) and dice.random() < p.ROTATES_ADDRESSES
-        nets = [self.ip() for _ in range(1 if dice.random() < p.ONE_NETWORK[careful] else dice.randint(2, 40))]
+        nets = [self.ip() for _ in range(1 if attack == "A1" and not careful else dice.randint(2, 40))]
         domain = f"mail{dice.randrange(10**6)}.example" if dice.random() < 0.5 else dice.choice(LENT)
         shares = {
             "phone": dice.random() < p.SHARED_PHONE[attack],
