@@ -19,8 +19,8 @@ run: ## the whole shop on this machine, embedded servers included
 up-external: ## the same on your own DATABASE_URL and REDIS_URL
 	@$(INSTALL) requirements.txt && exec $(PYTHON) -m quantasneaks.run --external
 
-test: ## the whole test suite, on real servers
-	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m pytest $(ARGS)
+test: ## the whole test suite, on real servers, two tests at a time
+	@$(INSTALL) requirements-dev.txt && exec $(PYTHON) -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: ## style, types, import rules, templates, migrations, deployment settings, containers
 	@$(INSTALL) requirements-dev.txt

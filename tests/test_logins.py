@@ -150,7 +150,7 @@ def test_a_mistake_is_named_and_nobody_is_made(settings, words, password, said):
 
 
 def test_without_a_name_the_groups_are_set():
-    assert "Fulfillment, Shipping, Merchant, Ops" in setup_staff()
+    assert "Fulfillment, Lead, Shipping, Merchant, Ops" in setup_staff()
 
 
 def test_people_are_asked_for_at_a_terminal(monkeypatch):

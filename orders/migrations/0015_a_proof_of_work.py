@@ -30,8 +30,16 @@ class Migration(migrations.Migration):
             model_name='claimsignals',
             index=models.Index(condition=models.Q(('ticket_key', ''), _negated=True), fields=['ticket_key'], name='links_ticket'),
         ),
+        AddIndexConcurrently(
+            model_name='claimsignals',
+            index=models.Index(condition=models.Q(('net_key', ''), _negated=True), fields=['net_key'], name='links_net'),
+        ),
         RemoveIndexConcurrently(
             model_name='claimsignals',
             name='signals_ip',
+        ),
+        RemoveIndexConcurrently(
+            model_name='claimsignals',
+            name='signals_net',
         ),
     ]

@@ -33,8 +33,8 @@ WITH found AS (
     SELECT id FROM orders_claimsignals WHERE order_id = ANY(%(orders)s::bigint[])
     UNION
     SELECT id FROM unnest(%(nets)s::text[]) AS net, LATERAL (
-        SELECT id FROM orders_claimsignals WHERE drop_id = %(drop)s AND net_key = net OFFSET 0
-    ) AS passengers
+        SELECT id, drop_id FROM orders_claimsignals WHERE net_key = net AND net_key <> '' OFFSET 0
+    ) AS passengers WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM unnest(%(phones)s::text[]) AS phone, LATERAL (
         SELECT id, drop_id FROM orders_claimsignals WHERE phone_key = phone AND phone_key <> '' OFFSET 0
@@ -49,9 +49,8 @@ WITH found AS (
     ) AS payers WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM unnest(%(tickets)s::text[]) AS ticket, LATERAL (
-        SELECT id FROM orders_claimsignals
-        WHERE drop_id = %(drop)s AND ticket_key = ticket AND ticket_key <> '' OFFSET 0
-    ) AS workers
+        SELECT id, drop_id FROM orders_claimsignals WHERE ticket_key = ticket AND ticket_key <> '' OFFSET 0
+    ) AS workers WHERE drop_id = %(drop)s
     UNION
     SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
     UNION

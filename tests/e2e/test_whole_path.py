@@ -76,10 +76,10 @@ def decide(page: Page, shop: Shop, number: str, verdict: str) -> None:
     page.goto(f"{shop.base}/admin/review/")
     page.get_by_role("link", name=f"#{number}", exact=True).click()
     form = page.locator(f"form.{verdict}")
-    form.locator("select[name=reason]").select_option("other")
+    form.locator("input[name=reason][value=other]").check()
     form.locator("textarea[name=note]").fill("seen in the browser")
     form.locator("button[name=decision]").click()
-    page.wait_for_url("**/admin/review/")
+    page.get_by_role("button", name="Withdraw the decision").first.wait_for()
 
 
 def wait_for_state(page: Page, state: str) -> None:
