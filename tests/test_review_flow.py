@@ -136,7 +136,7 @@ def test_an_order_reviewed_without_its_score_shows_none_and_needs_no_note_agains
     page = client.get(DESK).text
     assert "reviewed without score" in page
     assert "12 customers" not in page
-    assert "88" not in re.sub(r"[0-9a-f-]{36}|\w{64}|datetime=\S+", "", page)
+    assert not re.search(r"\b88\b", re.sub(r"[0-9a-f-]{36}|datetime=\S+", "", page))  # \b: a tag is full of digits
     (review,) = client.get(f"{DESK}?format=json").json()["reviews"]
     assert (review["score"], review["level"]) == (None, None)
     assert listed(client, "?level=high") == []
