@@ -10,6 +10,7 @@ Each step first does its outside effect, with an idempotency key, then records i
 how steps are taken up, retried and found again after a crash. Nothing outside this file decides what comes next.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +40,7 @@ from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
 from orders.risk import analyst, links, signals
-from orders.risk.score import Score, rescore_linked, score_order
+from orders.risk.score import Score, rescore, score_order
 from orders.shipping import carrier
 from orders.states import (
     CANCELLABLE,
@@ -129,7 +130,7 @@ def score_risk(order: Order, lease: Lease) -> None:
     with lease.recording(State.PROCESSING) as locked:
         take_score(locked, score, lease, "scored")
         enqueue(locked, Step.OPEN_PAYMENT)
-    look_again_at_linked(order, now)
+    look_again_at(score.grown, order.drop_id, now)
 
 
 def take_score(order: Order, score: Score, lease: Lease, what: str) -> None:
@@ -146,9 +147,9 @@ def take_score(order: Order, score: Score, lease: Lease, what: str) -> None:
     )
 
 
-def look_again_at_linked(order: Order, now: datetime) -> None:
-    """Score the orders anew that this one shows to be an operator's."""
-    for number, newer in rescore_linked(order, now):
+def look_again_at(numbers: Collection[int], drop_id: int, now: datetime) -> None:
+    """Score the orders of a drop anew that another one shows to be an operator's."""
+    for number, newer in rescore(numbers, drop_id, now):
         with transaction.atomic():
             sibling = Order.objects.lock(number)
             if sibling.state in CANCELLABLE:
@@ -167,7 +168,7 @@ def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:
         order = Order.objects.lock(number)
         if order.state in CANCELLABLE:
             score_anew(order, score_order(order, order.now), who=who, cause=reason)
-    for sibling, newer in rescore_linked(order, order.now, linked - {number}):
+    for sibling, newer in rescore(linked - {number}, order.drop_id, order.now):
         with transaction.atomic():
             locked = Order.objects.lock(sibling)
             if locked.state in CANCELLABLE:
@@ -226,7 +227,7 @@ def check_payment(order: Order, lease: Lease) -> None:
     At the deadline the page is closed first. Where that fails because somebody paid in time, the payment wins; where
     the provider does not answer, nothing is released and we ask again.
     """
-    shared = False
+    grown: Collection[int] = ()
     callback = order.open_callback()
     if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= order.now:
         snapshot = close_page(order)
@@ -243,9 +244,10 @@ def check_payment(order: Order, lease: Lease) -> None:
         order.payment.note(snapshot, at=order.now)
         if order.state == State.AWAITING_PAYMENT:
             payment_came_in(order, snapshot)
-            shared = order.state == State.AWAITING_APPROVAL and signals.know_card(order, snapshot.card_fingerprint)
-            if shared:
-                take_score(order, score_order(order, order.now), lease, "scored again")
+            if order.state == State.AWAITING_APPROVAL and signals.know_card(order, snapshot.card_fingerprint):
+                score = score_order(order, order.now)
+                grown = score.grown
+                take_score(order, score, lease, "scored again")
         elif order.state == State.AWAITING_APPROVAL and snapshot.state == PaymentState.VOIDED:
             undo_order(
                 order,
@@ -254,8 +256,7 @@ def check_payment(order: Order, lease: Lease) -> None:
                 what="authorisation lapsed",
                 cause="The provider let the authorised money go.",
             )
-    if shared:
-        look_again_at_linked(order, order.now)
+    look_again_at(grown, order.drop_id, order.now)
 
 
 def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:

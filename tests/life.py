@@ -22,6 +22,8 @@ from orders.engine import Lease, find, let_go, perform, run_due, take_up
 from orders.models import Drop, Order
 from orders.payments import stripe
 from orders.payments.paylab.courier import Courier
+from orders.risk import neighbours
+from orders.risk.features import Features, features_of, signed
 from orders.states import QUEUES, Step
 from orders.sweep import sweep
 
@@ -137,6 +139,12 @@ def reject(order: Order) -> Order:
 
 def fresh(order: Order) -> Order:
     return Order.objects.get(number=order.number)
+
+
+def features_now(orders: Sequence[Order]) -> dict[int, Features]:
+    """What a score of each of these orders would see, by number."""
+    kept = signed(orders)
+    return features_of(orders, kept, neighbours.find(kept.values(), drop_id=orders[0].drop_id, now=clock.now()))
 
 
 def story(order: Order) -> list[str]:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("strangers")
 
 STEPS = {
     "claim": 11,
-    Step.SCORE_RISK: 23,  # eight of them bound the time of the others
+    Step.SCORE_RISK: 18,  # four of them bound the time of the others
     Step.OPEN_PAYMENT: 12,
     "webhook": 8,
     Step.CHECK_PAYMENT: 14,

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from altcha import Challenge, Payload, solve_challenge
 
-from orders import clock
 from orders.claims import Claim
 from orders.models import ClaimSignals, Drop
 from orders.risk import signals, ticket
-from orders.risk.features import Features, features_of, signed
+from orders.risk.features import Features
 from orders.risk.score import assess
 from orders.risk.ticket import Ticket
 from orders.states import Level
-from tests.life import SIGNALS, a_claim, open_drop, place
+from tests.life import SIGNALS, a_claim, features_now, open_drop, place
 
 SECOND = timedelta(seconds=1)
 
@@ -95,7 +94,7 @@ def test_work_that_was_not_done_or_is_not_ours_is_invalid(settings: Any) -> None
 
 def seen(drop: Drop, claim: Claim | None = None, **raw: Any) -> Features:
     order = place(drop, claim, signals=SIGNALS | raw)
-    return features_of([order], signed([order]), clock.now())[order.number]
+    return features_now([order])[order.number]
 
 
 @pytest.mark.django_db

@@ -11,7 +11,7 @@ from orders import clock
 from orders.models import ClaimSignals, Drop, Evidence, Order
 from orders.risk.limit import count_attempt
 from orders.risk.replay import RawOrder, replay
-from tests.life import SIGNALS, a_claim, open_drop, place, settle
+from tests.life import SIGNALS, a_claim, features_now, open_drop, place, settle
 
 CHROME = [
     ["Host", ""],
@@ -78,10 +78,8 @@ def test_a_file_is_scored_like_the_same_orders_live(tmp_path):
     lines = scored(tmp_path, file, "--json")
     assert contents() == before
     evidence = {e.order_id: e for e in Evidence.objects.all()}
-    from orders.risk.features import features_of, signed
-
     orders = [Order.objects.get(number=order.number) for order in live]
-    again = features_of(orders, signed(orders), clock.now())
+    again = features_now(orders)
     assert [line["score"] for line in lines] == [scores(again[order.number]) for order in live]
     assert lines[-1]["score"] == Order.objects.get(number=live[-1].number).score
     assert evidence[live[-1].number].reasons == lines[-1]["reasons"]

@@ -4,17 +4,17 @@ Counts are of customers, not of orders: who cancels and claims again is still on
 claim, but see everybody known by now, so that an operator's first order, scored again, shows the siblings that came
 after it.
 
-Two queries, whether for one order or for hundreds.
+Two queries, `signed` and `neighbours.find`, whether for one order or for hundreds.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 from django.db.models import OuterRef, Subquery, Sum
 
 from orders.models import ClaimAttempts, ClaimSignals, Order
-from orders.risk import mailboxes, neighbours
+from orders.risk import mailboxes
 from orders.risk.client import contradictions, foreign_clock
 from orders.risk.keys import WIDER
 from orders.risk.neighbours import Neighbour, Neighbours
@@ -55,11 +55,11 @@ def signed(orders: Sequence[Order]) -> dict[int, ClaimSignals]:
     return found
 
 
-def features_of(orders: Sequence[Order], signals: Mapping[int, ClaimSignals], now: datetime) -> dict[int, Features]:
-    """Each order's features by its number; all orders are of one drop, and their signals are `signed`."""
-    if not orders:
-        return {}
-    around = neighbours.find(signals.values(), drop_id=orders[0].drop_id, now=now)
+def features_of(
+    orders: Sequence[Order], signals: Mapping[int, ClaimSignals], around: Neighbours
+) -> dict[int, Features]:
+    """Each order's features by its number; all orders are of one drop, their signals are `signed`, and `around` are
+    the neighbours of these."""
     return {
         order.number: mailbox_features(order)
         | (

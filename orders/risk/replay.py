@@ -15,7 +15,7 @@ from django.db import models, transaction
 
 from orders.customers import customer_key
 from orders.models import ClaimAttempts, ClaimSignals, Drop, Order
-from orders.risk import links
+from orders.risk import links, neighbours
 from orders.risk.client import client_report
 from orders.risk.features import Features, features_of, signed
 from orders.risk.folding import plain
@@ -110,7 +110,9 @@ def replay(raws: Sequence[RawOrder]) -> Iterator[tuple[RawOrder, Features]]:
     try:
         with transaction.atomic():
             orders = written(raws)
-            found = features_of(orders, signed(orders), max(raw.at for raw in raws))
+            kept = signed(orders)
+            around = neighbours.find(kept.values(), drop_id=OURS, now=max(raw.at for raw in raws))
+            found = features_of(orders, kept, around)
             raise RollBack
     except RollBack:
         pass

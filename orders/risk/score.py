@@ -2,9 +2,9 @@
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from psycopg.errors import QueryCanceled
 from orders.models import Order
 from orders.risk import links, neighbours, registry
 from orders.risk.features import VERSION, Features, features_of, signed
+from orders.risk.neighbours import Neighbours
 from orders.risk.rules import Assessment
 from orders.states import CANCELLABLE, Level
 
@@ -45,6 +46,7 @@ class Score:
     cause: str = ""  # of being degraded
     model: str = ""  # its version, and that of the vector it saw
     challenger: dict[str, Any] | None = None  # version and score of the model that is tried beside
+    grown: frozenset[int] = frozenset()  # orders of the groups that this one brought to a size in GROWTH
 
 
 def level_of(score: int) -> Level:
@@ -78,54 +80,49 @@ def score_order(order: Order, now: datetime) -> Score:
             kept = signed([order])
             for signals in kept.values():
                 links.join(signals)
-            return assess(features_of([order], kept, now)[order.number])
+            around = neighbours.find(kept.values(), drop_id=order.drop_id, now=now)
+            score = assess(features_of([order], kept, around)[order.number])
+            return replace(score, grown=grown_groups(order.number, around))
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        report(error, order)
+        report(error, order.number)
         cause = f"The scorer failed with {type(error).__name__}; the score is a stand-in."
         return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True, cause=cause)
 
 
-def rescore_linked(order: Order, now: datetime, linked: set[int] | None = None) -> list[tuple[int, Score]]:
-    """Undecided orders that this one is linked with, or those given, by number, with their new scores where changed.
+def rescore(numbers: Collection[int], drop_id: int, now: datetime) -> list[tuple[int, Score]]:
+    """The undecided ones of these orders of one drop, by number, with their new scores where changed.
 
-    An operator's first orders look innocent until the others come. Linked is who shares an address, a phone, a
-    private mail domain, an IP address or a network, and only when this order is the one that brings the group to a
-    size in GROWTH. Five queries at most, however many orders. Fails like score_order: then nobody is scored again.
+    An operator's first orders look innocent until the others come. Three queries at most, however many orders. Fails
+    like score_order: then nobody is scored again.
     """
+    if not numbers:
+        return []
     try:
         with with_patience():
-            linked = grown_groups(order, now) if linked is None else linked
-            if not linked:
-                return []
-            siblings = list(
+            orders = list(
                 Order.objects.filter(
-                    number__in=linked, drop_id=order.drop_id, state__in=CANCELLABLE, score__isnull=False
+                    number__in=numbers, drop_id=drop_id, state__in=CANCELLABLE, score__isnull=False
                 ).order_by("number")
             )
-            features = features_of(siblings, signed(siblings), now)
-            scores = [(sibling, assess(features[sibling.number])) for sibling in siblings]
-        return [(sibling.number, score) for sibling, score in scores if score.score != sibling.score]
+            kept = signed(orders)
+            around = neighbours.find(kept.values(), drop_id=drop_id, now=now)
+            features = features_of(orders, kept, around)
+            scores = [(order, assess(features[order.number])) for order in orders]
+        return [(order.number, score) for order, score in scores if score.score != order.score]
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        report(error, order)
+        report(error, min(numbers))
         return []
 
 
-def grown_groups(order: Order, now: datetime) -> set[int]:
-    """The other orders of those groups that this order brought to a size in GROWTH."""
-    signals = getattr(order, "signals", None)
-    if signals is None:
-        return set()
-    around = neighbours.find([signals], drop_id=order.drop_id, now=now)
-    linked: set[int] = set()
-    for kind in LINKS:
-        for group in around.groups[kind].values():
-            if group.rank(order.number) in GROWTH:
-                linked.update(member.number for member in group.members)
-    return linked - {order.number}
+def grown_groups(number: int, around: Neighbours) -> frozenset[int]:
+    """The other orders of those groups that this order brought to a size in GROWTH: who shares an address, a phone, a
+    private mail domain, an IP address, a network, ... with it."""
+    groups = (group for kind in LINKS for group in around.groups[kind].values() if group.rank(number) in GROWTH)
+    return frozenset(member.number for group in groups for member in group.members) - {number}
 
 
 def assess(features: Features) -> Score:
@@ -169,7 +166,7 @@ def points(assessment: Assessment) -> int:
     return round(HIGHEST * assessment.probability)
 
 
-def report(error: Exception, order: Order) -> None:
+def report(error: Exception, number: int) -> None:
     """Type and place only: a message or a traceback could quote the customer."""
     where = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("order %s not scored: %s at %s:%s", order.number, type(error).__name__, where.name, where.lineno)
+    logger.error("order %s not scored: %s at %s:%s", number, type(error).__name__, where.name, where.lineno)
