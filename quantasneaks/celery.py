@@ -28,6 +28,8 @@ class Broker(AMQP):  # type: ignore[misc]
 
 app = Celery("quantasneaks", amqp=Broker)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Keep the connections to PostgreSQL between tasks; Celery looks for this name as it is, which no prefixed setting gives.
+app.add_defaults({"CELERY_DB_REUSE_MAX": 1_000_000})
 app.autodiscover_tasks()
 
 PR_SET_PDEATHSIG = 1

@@ -269,7 +269,6 @@ CELERY_WORKER_ETA_TASK_LIMIT = 1000  # T12; nothing here uses an ETA
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000  # T16
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # kB
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = True  # Flower asks workers through it
-CELERY_CELERY_DB_REUSE_MAX = 1_000_000  # keep the connection between tasks
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
