@@ -257,7 +257,7 @@ def find(held: Held) -> Lease | None:
     """
     now = clock.expression()
     due = Work.objects.filter(pk=held.work, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
-    work = due.select_related("order__drop", "order__payment").first()
+    work = due.select_related("order").first()
     if work is None:
         return None
     work.order.now = work.now

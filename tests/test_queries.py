@@ -19,13 +19,13 @@ pytestmark = pytest.mark.usefixtures("strangers")
 STEPS = {
     "claim": 11,
     Step.SCORE_RISK: 18,  # four of them bound the time of the others
-    Step.OPEN_PAYMENT: 12,
-    "webhook": 8,
-    Step.CHECK_PAYMENT: 14,
+    Step.OPEN_PAYMENT: 15,
+    "webhook": 9,
+    Step.CHECK_PAYMENT: 16,
     "approval": 9,
-    Step.CAPTURE_PAYMENT: 11,
+    Step.CAPTURE_PAYMENT: 13,
     Step.SHIP: 12,
-    "three mails": 27,
+    "three mails": 33,
 }
 IDLE_SWEEP = 3
 

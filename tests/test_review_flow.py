@@ -79,7 +79,7 @@ def test_each_filter_leaves_what_it_says():
     )
     for query, number in numbers.items():
         assert listed(client, query) == [number], query
-    assert listed(client, f"?q=%23{numbers['?held=me']}") == [numbers["?held=me"]]
+    assert numbers["?held=me"] in listed(client, f"?q=%23{numbers['?held=me']}")  # a pair may have that number, too
     assert sorted(listed(colleague, "?held=nobody")) == sorted(set(numbers.values()) - {numbers["?held=me"]})
     assert listed(client, "?level=high&size=10") == []
     everything = sorted(numbers.values())
