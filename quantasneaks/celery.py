@@ -28,7 +28,7 @@ class Broker(AMQP):  # type: ignore[misc]
 
 app = Celery("quantasneaks", amqp=Broker)
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Keep the connections to PostgreSQL between tasks; Celery looks for this name as it is, which no prefixed setting gives.
+# Keeps connections to PostgreSQL between tasks. Celery asks for this very name, which none of the settings can have.
 app.add_defaults({"CELERY_DB_REUSE_MAX": 1_000_000})
 app.autodiscover_tasks()
 
