@@ -271,7 +271,7 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # kB
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = True  # Flower asks workers through it
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "quantasneaks.beat:Scheduler"
 # Seconds. What piles up while no worker is there is bounded; a worker's clock may be wrong by minutes.
 BEAT_OPTIONS = {"expires": 3600.0}
 CELERY_BEAT_SCHEDULE = {

@@ -17,7 +17,7 @@ BEAT = [sys.executable, "-m", "celery", "--quiet", "-A", "quantasneaks", "beat"]
 
 # Orders that wait for their payment, as the workflow would have left them, made by the thousand.
 MAKE = """
-WITH numbers AS (SELECT generate_series(%(first)s, %(last)s) AS n),
+WITH numbers AS (SELECT generate_series(%(first)s::int, %(last)s::int) AS n),
 drops AS (SELECT max(id) AS id FROM orders_drop),
 pairs AS (
     INSERT INTO orders_pair (drop_id, number, size, state)
