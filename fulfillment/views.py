@@ -27,7 +27,6 @@ from fulfillment.decisions import (
     decide_review,
     last_stored,
     locked_for,
-    may_decide,
     needs_four_eyes,
     refuse_own_order,
     withdraw,
@@ -62,18 +61,24 @@ STATUS_OF = {
 View = Callable[..., HttpResponse]
 
 
-def reviewers_only(view: View) -> View:
-    """Whoever has not logged in is sent to the log-in, or told 403 where JSON was asked for."""
+def staff_with(*permissions: str, refusal: str = "You need a permission to see this page.") -> Callable[[View], View]:
+    """Whoever has not logged in is sent to the log-in, or told 403 where JSON was asked for; no cache keeps it."""
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated and not asks_json(request):
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not may_decide(request.user):
-            return refuse(request, NotAllowed("You need to log in as a reviewer."))
-        return view(request, *args, **kwargs)
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated and not asks_json(request):
+                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+            if not (request.user.is_staff and request.user.has_perms(permissions)):
+                return refuse(request, NotAllowed(refusal))
+            return view(request, *args, **kwargs)
 
-    return never_cache(guarded)
+        return never_cache(guarded)
+
+    return guard
+
+
+reviewers_only = staff_with("fulfillment.decide_review", refusal="You need to log in as a reviewer.")
 
 
 def asks_json(request: HttpRequest) -> bool:

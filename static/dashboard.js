@@ -4,37 +4,41 @@ import { showLocalTimes } from "./clock.js";
 
 const HIDDEN_TAB_MS = 60_000;
 const lost = document.querySelector("[data-lost]");
-const news = document.querySelector("[data-news]");  // read aloud when the alarms change
+const news = document.querySelector("[data-news]");  // read aloud when an alarm comes or goes
 const board = () => document.getElementById("dashboard");
 const within = (what) => [...board().querySelectorAll(what)];
-const alarms = () => board().querySelector("[data-alarms]")?.textContent.replace(/\s+/g, " ").trim() ?? "";
+const alarms = () => within("[data-code]").map((alarm) => alarm.dataset.code).join();
+const named = (element) => element.getAttribute("href") ?? element.getAttribute("aria-label") ?? element.textContent;
 
-async function takeOver() {
-  const answer = await fetch(location.href, { cache: "no-store" });
-  if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("dashboard");
+function takeOver(page) {
+  const fresh = new DOMParser().parseFromString(page, "text/html").getElementById("dashboard");
   const said = alarms();
   const open = within("details").map((details) => details.open);
   const scrolled = within(".scroll").map((box) => box.scrollLeft);
-  const focused = within("a, summary, .scroll").indexOf(document.activeElement);
+  const focused = board().contains(document.activeElement) && named(document.activeElement);
   board().replaceWith(fresh);
   within("details").forEach((details, n) => { details.open = open[n] ?? false; });
   within(".scroll").forEach((box, n) => { box.scrollLeft = scrolled[n] ?? 0; });
-  if (focused >= 0) within("a, summary, .scroll")[focused]?.focus({ preventScroll: true });
+  if (focused) within("a, summary, .scroll").find((one) => named(one) === focused)?.focus({ preventScroll: true });
   showLocalTimes(fresh);
-  if (alarms() !== said) news.textContent = alarms();
+  if (alarms() !== said) news.textContent = fresh.querySelector("[data-alarms]").textContent.replace(/\s+/g, " ").trim();
+}
+
+async function look() {
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.redirected || answer.status === 403) return location.reload();  // logged out: the page itself says so
+    if (!answer.ok) throw new Error(answer.statusText);
+    takeOver(await answer.text());
+    lost.hidden = true;
+  } catch {
+    lost.hidden = false;
+  }
+  again();
 }
 
 function again() {
-  setTimeout(async () => {
-    try {
-      await takeOver();
-      lost.hidden = true;
-    } catch {
-      lost.hidden = false;
-    }
-    again();
-  }, document.hidden ? HIDDEN_TAB_MS : board().dataset.every * 1000);
+  setTimeout(look, document.hidden ? HIDDEN_TAB_MS : board().dataset.every * 1000);
 }
 
 showLocalTimes();

@@ -1,7 +1,9 @@
 """The admin: everything readable, hardly anything writable, orders found by whatever staff have in hand."""
 
+import codecs
 import csv
 import io
+import logging
 import re
 from datetime import timedelta
 from typing import Any
@@ -13,14 +15,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from fulfillment.decisions import decide_review
-from fulfillment.groups import OPS
+from fulfillment.decisions import decide_review, withdraw
+from fulfillment.groups import OPS, SHIPPING
 from fulfillment.models import Decision, ReviewLock
 from orders.models import (
     ClaimAttempts,
     Drop,
     Event,
     EventsRead,
+    Evidence,
     Order,
     Reconciliation,
     Shipment,
@@ -31,12 +34,12 @@ from orders.models import (
     WebhookRefusals,
     Work,
 )
-from orders.states import Step
+from orders.states import Actor, State, Step
 from tests.life import open_drop, place, story
 from tests.reviews import a_reviewer, a_user, browser, in_review
 
 pytestmark = pytest.mark.django_db
-ORDERS = "/admin/orders/order/"
+ORDERS, WORK = "/admin/orders/order/", "/admin/orders/work/"
 OURS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in ("orders", "fulfillment")),
     key=lambda model: model._meta.label,
@@ -103,8 +106,12 @@ def test_an_event_is_replayed_by_whoever_may_retry_and_by_nobody_else(boss):
     onlooker.user_permissions.add(Permission.objects.get(codename="view_webhookevent"))
     browser(onlooker).post(address, choice)
     assert not Work.objects.filter(step=Step.CHECK_PAYMENT).exists()
-    answer = boss.post(address, choice, follow=True)
-    assert "1 of 1 are looked at again" in answer.content.decode()
+    assert "Replay these events?" in boss.post(address, choice).text
+    assert not Work.objects.filter(step=Step.CHECK_PAYMENT).exists()
+    with CaptureQueriesContext(connection) as queries:
+        answer = boss.post(address, choice | {"confirmed": "yes"}, follow=True)
+    assert "1 of 1 are looked at again" in answer.text
+    assert not any('"body"' in query["sql"] for query in queries)
     assert Work.objects.filter(order=order, step=Step.CHECK_PAYMENT).exists()
     assert story(order)[-1] == "event replayed"
 
@@ -190,8 +197,12 @@ def test_a_list_costs_the_same_however_long_it_is(boss):
 # --- finding an order -------------------------------------------------------------------------------------------------
 
 
+def found_in(client: Any, address: str, term: str) -> list[Any]:
+    return list(client.get(address, {"q": term}).context["cl"].result_list)
+
+
 def found(client: Any, term: str) -> list[int]:
-    return [order.number for order in client.get(ORDERS, {"q": term}).context["cl"].result_list]
+    return [order.number for order in found_in(client, ORDERS, term)]
 
 
 def test_an_order_is_found_by_number_pair_and_mailbox(boss):
@@ -223,6 +234,30 @@ def test_the_admins_addresses_and_lists_know_no_public_id(boss):
     assert [link for link in links if str(order.public_id) in link] == [f"/admin/review/{order.public_id}/"]
 
 
+def test_other_lists_find_an_order_by_its_number_through_the_index(boss):
+    order, other = everything(), in_review(Drop.objects.get())
+    lists = [model for model in OURS if any(field.name == "order" for field in model._meta.concrete_fields)]
+    for model in lists:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        if not admin.site._registry[model].search_fields:
+            continue
+        with CaptureQueriesContext(connection) as queries:
+            rows = found_in(boss, reverse(name), f"#{order.number}")
+        assert {row.order_id for row in rows} == {order.number}, model
+        assert not any("UPPER" in query["sql"] for query in queries), model
+        assert not {row.order_id for row in found_in(boss, reverse(name), "9" * 30)}, model
+    Shipment.objects.create(order=other, carrier="parcellab", tracking_number="00340434", created_at=order.now)
+    assert [row.order_id for row in found_in(boss, "/admin/orders/shipment/", "00340434")] == [other.number]
+
+
+def test_the_inbox_is_not_read_through_for_its_filters(boss):
+    everything()
+    for address in ("/admin/orders/webhookevent/", "/admin/orders/shipment/"):
+        with CaptureQueriesContext(connection) as queries:
+            assert boss.get(address).status_code == 200
+        assert not any("SELECT DISTINCT" in query["sql"] for query in queries)
+
+
 # --- an order's page --------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +286,94 @@ def test_an_orders_page_tells_its_story(boss):
     assert "Decide this order" not in page
 
 
+def test_a_decision_that_does_not_stand_is_not_the_orders(boss, settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop = open_drop({"9": 4})
+    rita = a_reviewer("rita")
+    first, taken_back = in_review(drop, score=90), in_review(drop, score=10)
+    words = {"reviewer": rita, "verdict": "approve", "reason": "other", "note": "I know her from school."}
+    decide_review(public_id=first.public_id, **words)
+    decide_review(public_id=taken_back.public_id, undo=10, **words)
+    withdraw(public_id=taken_back.public_id, reviewer=rita)
+    for order in (first, taken_back):
+        assert "chose to" not in boss.get(f"{ORDERS}{order.number}/change/").text
+    table = boss.get("/admin/fulfillment/decision/export.csv").getvalue().decode("utf-8-sig")
+    rows = {row["order"]: row for row in csv.DictReader(io.StringIO(table))}
+    assert [rows[str(order.number)]["needs_second"] for order in (first, taken_back)] == ["True", "False"]
+    assert [bool(rows[str(order.number)]["withdrawn_at"]) for order in (first, taken_back)] == [False, True]
+
+
+def test_who_packs_sees_no_more_than_the_order_and_its_parcel():
+    order = everything()
+    work = order.work.create(step=Step.SHIP, due_at=order.now, last_error="The carrier is down.")
+    sam, boss = browser(a_user("sam", group=SHIPPING)), browser(a_user("boss", is_superuser=True))
+    page = f"{ORDERS}{order.number}/change/"
+    for secret in (
+        order.payment.session_ref,
+        "captured",
+        "12 customers from one IP address",
+        "chose to",
+        "Mails",
+        "Timeline",
+        "payment authorised",
+        work.last_error,
+    ):
+        assert secret in boss.get(page).text
+        assert secret not in sam.get(page).text, secret
+    assert "PL1" in sam.get(page).text
+    assert ">70<" in boss.get(ORDERS).text
+    assert ">70<" not in sam.get(ORDERS).text
+    assert "seen_level=high" in boss.get(ORDERS).text
+    assert "seen_level=high" not in sam.get(ORDERS).text
+    (row,) = export(sam, order)
+    assert row["shipment_tracking_number"] == "PL1"
+    assert not [name for name in row if name.startswith(("payment", "seen"))]
+    assert {"payment_state", "seen_score"} <= export(boss, order)[0].keys()
+
+
+# --- an order that is reviewed without its score ----------------------------------------------------------------------
+
+
+def test_the_score_is_nowhere_until_the_review_without_it_is_over(boss, settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop = open_drop({"9": 5})
+    score = 83 if 90 <= place(drop).number < 95 else 93  # no order's number
+    order, seen = in_review(drop, score=score), in_review(drop, score=99)
+    Evidence.objects.filter(order=order).update(explored=True)
+    order.record("scored", actor=Actor.WORKER, score=score, level="high")
+    words = {"verdict": "approve", "reason": "looks_genuine", "note": ""}
+    decide_review(public_id=order.public_id, reviewer=a_reviewer(), **words)
+    addresses = [
+        ORDERS,
+        f"{ORDERS}export.csv",
+        f"{ORDERS}{order.number}/change/",
+        reverse("admin:orders_event_change", args=[Event.objects.get(what="scored").pk]),
+        "/admin/fulfillment/decision/",
+        "/admin/fulfillment/decision/export.csv",
+        reverse("admin:fulfillment_decision_change", args=[Decision.objects.get().pk]),
+    ]
+    telling = re.compile(rf">\s*{score}\s*<|,{score},|: {score}\b|12 customers from one IP address")
+
+    def told() -> list[str]:
+        return [address for address in addresses if telling.search(boss.get(address).getvalue().decode())]
+
+    assert told() == []
+    assert numbers(boss, ORDERS, seen_level="high") == [seen.number]
+    assert numbers(boss, "/admin/fulfillment/decision/", seen_level="high") == []
+    for forbidden in ({"level__exact": "high"}, {"score__gte": "90"}):
+        assert boss.get(ORDERS, forbidden).status_code == 400
+    Order.objects.filter(pk=order.pk).update(state=State.APPROVED)
+    assert told() == addresses
+    assert numbers(boss, ORDERS, seen_level="high") == [seen.number, order.number]
+
+
+def numbers(client: Any, address: str, **query: str) -> list[int]:
+    return [row.pk for row in client.get(address, query).context["cl"].result_list]
+
+
+# --- the ways on ------------------------------------------------------------------------------------------------------
+
+
 def test_only_a_reviewer_is_shown_the_way_to_the_desk():
     order = in_review(open_drop())
     assert "Decide this order" in browser(a_reviewer()).get(f"{ORDERS}{order.number}/change/").text
@@ -277,10 +400,12 @@ def a_parked_step() -> Work:
 def test_ops_retry_a_parked_step_on_the_orders_page():
     work, client = a_parked_step(), browser(a_user("ops", group=OPS))
     page = f"{ORDERS}{work.order_id}/change/"
-    retry = f"{ORDERS}{work.order_id}/retry/{work.pk}/"
     assert "Crashed." in client.get(page).text
-    assert retry in client.get(page).text
-    answer = client.post(retry)
+    assert f'name="_selected_action" value="{work.pk}"' in client.get(page).text
+    assert 'name="action" value="retry_now"' in client.get(page).text
+    choice = {"action": "retry_now", "_selected_action": [work.pk]}
+    assert "Retry these steps?" in client.post(WORK, choice).text
+    answer = client.post(WORK, choice | {"confirmed": "yes"})
     assert (answer.status_code, answer["Location"]) == (302, page)
     work.refresh_from_db()
     assert (work.parked_at, work.crashes) == (None, 0)
@@ -289,20 +414,18 @@ def test_ops_retry_a_parked_step_on_the_orders_page():
 
 def test_a_step_that_is_done_meanwhile_is_no_error():
     work, client = a_parked_step(), browser(a_user("ops", group=OPS))
+    choice = {"action": "retry_now", "_selected_action": [work.pk], "confirmed": "yes"}
     work.delete()
-    answer = client.post(f"{ORDERS}{work.order_id}/retry/{work.pk or 1}/", follow=True)
-    assert "done already" in answer.text
+    assert "None of these is left." in client.post(WORK, choice).text
 
 
 def test_a_retry_is_a_post_with_a_token_by_somebody_who_may():
     work = a_parked_step()
-    retry = f"{ORDERS}{work.order_id}/retry/{work.pk}/"
-    ops = a_user("ops", group=OPS)
-    assert browser(ops).get(retry).status_code == 405
-    assert browser(ops, enforce_csrf_checks=True).post(retry).status_code == 403
+    choice = {"action": "retry_now", "_selected_action": [work.pk], "confirmed": "yes"}
+    assert browser(a_user("ops", group=OPS), enforce_csrf_checks=True).post(WORK, choice).status_code == 403
     rita = browser(a_reviewer())
-    assert rita.post(retry).status_code == 403
-    assert browser().post(retry).status_code == 302
+    assert rita.post(WORK, choice).status_code == 403
+    assert browser().post(WORK, choice).status_code == 302
     assert "Retry now" not in rita.get(f"{ORDERS}{work.order_id}/change/").text
     work.refresh_from_db()
     assert work.parked_at
@@ -338,7 +461,7 @@ def export(client: Any, *orders: Order) -> list[dict[str, str]]:
     chosen = [order.number for order in orders]
     answer = client.post(ORDERS, {"action": "export", "_selected_action": chosen})
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
 
 
 def test_the_export_tells_what_was_ordered_and_paid(boss):
@@ -376,13 +499,28 @@ def test_every_list_leaves_as_csv_with_its_permission(boss):
         assert stranger.get(address).status_code == 403
 
 
+def test_a_spreadsheet_reads_the_letters_of_an_export(boss):
+    in_review(open_drop(), name="Zoë")
+    table = boss.get(f"{ORDERS}export.csv").getvalue()
+    assert table.startswith(codecs.BOM_UTF8 + b"number,")
+    assert "Zoë" in table.decode("utf-8")
+
+
+def test_every_export_is_logged(boss, caplog):
+    order = place(open_drop())
+    with caplog.at_level(logging.INFO, "fulfillment"):
+        export(boss, order)
+        boss.get(f"{ORDERS}export.csv").getvalue()
+    assert sum("list exported" in line for line in caplog.text.splitlines()) == 2
+
+
 def test_the_export_has_the_filters_and_the_order_of_the_list(boss):
     drop = open_drop()
     waiting, fresh_one = in_review(drop, email="ada@example.org"), place(drop)
 
     def numbers(**query: str) -> list[str]:
         answer = boss.get(f"{ORDERS}export.csv", query)
-        return [row["number"] for row in csv.DictReader(io.StringIO(answer.getvalue().decode()))]
+        return [row["number"] for row in csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig")))]
 
     assert numbers() == [str(fresh_one.number), str(waiting.number)]
     assert numbers(state__exact="awaiting_approval") == numbers(q="ada@example.org") == [str(waiting.number)]

@@ -1,5 +1,6 @@
 """What staff may do to an order in the admin: set it going again, or undo it; each asked for twice and written down."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -97,6 +98,37 @@ def test_too_many_at_once_are_refused(monkeypatch):
     orders = [in_review(drop), in_review(drop)]
     assert "At most 1 at once" in act(client, "call_off", *orders, confirmed="yes", reason="x").text
     assert not Event.objects.filter(what="called off").exists()
+
+
+@pytest.mark.django_db
+def test_what_is_confirmed_is_what_was_shown():
+    drop, client = open_drop({"9": 9}), merchant()
+    shown, found = place(drop), f"{ORDERS}?state__exact=processing"
+    choice = {"action": "call_off", "_selected_action": [shown.number], "select_across": "1"}
+    page = client.post(found, choice).text
+    late = place(drop)
+    form = page.split('class="story"')[1]
+    sent: dict[str, Any] = {"confirmed": "yes", "reason": "scuffed", "_selected_action": []}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', form):
+        sent |= {name: [*sent[name], value] if name == "_selected_action" else value}
+    assert f'action="{ORDERS}" class="story"' in page
+    client.post(ORDERS, sent)
+    assert (fresh(shown).state, fresh(late).state) == (State.COMPENSATING, State.PROCESSING)
+    assert "None of these is left." in act(client, "call_off", Order(number=10**9)).text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("a\0b", "no text"), ("x" * 501, "At most 500 characters"), ("\ufffd", "no text")],
+    ids=["NUL", "too long", "no UTF-8"],
+)
+def test_a_reason_that_cannot_be_written_down_as_it_is_is_asked_for_again(reason, said):
+    order, client = in_review(open_drop()), merchant()
+    assert said in act(client, "call_off", order, confirmed="yes", reason=reason).text
+    assert fresh(order).state == State.AWAITING_APPROVAL
+    act(client, "call_off", order, confirmed="yes", reason="x" * 500)
+    assert Event.objects.get(what="called off").cause == "x" * 500
 
 
 @pytest.mark.django_db

@@ -50,7 +50,7 @@ def mistakes(answer: Any) -> str:
 
 
 def change(client: Client, drop: Drop, **changes: Any) -> Any:
-    form = words(name=drop.name, price=drop.price, **changes)
+    form = words(**{"name": drop.name, "price": drop.price} | changes)
     for name in ("opens_at", "closes_at"):
         at = getattr(drop, name)
         form |= {f"{name}_0": f"{at:%Y-%m-%d}", f"{name}_1": f"{at:%H:%M:%S}"}
@@ -183,3 +183,20 @@ def test_pairs_stand_once_they_are_on_sale(merchant, put_off):
     assert 'name="sizes"' not in page
     assert change(merchant, drop, sizes="10: 7").status_code == 302
     assert list(drop.pairs.order_by("pk").values_list("pk", "size")) == before
+
+
+def test_a_correction_that_comes_too_late_is_said_to_be(merchant):
+    drop = open_drop({"9": 3})
+    place(drop)
+
+    def said(**changes: Any) -> list[str]:
+        change(merchant, drop, **{"currency": "usd", "sizes": "9: 3"} | changes)
+        page = merchant.get("/admin/orders/drop/")
+        return [str(message) for message in page.context["messages"] if message.level_tag == "error"]
+
+    assert said() == []
+    assert said(price=100, sizes="9: 5") == [
+        "Too late to change the price: still 29900.",
+        "Too late to change the sizes: still 9: 3.",
+    ]
+    assert (Drop.objects.get().price, drop.pairs.count()) == (29900, 3)

@@ -9,8 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from fulfillment.dashboard.charts import TOP, columns
+from fulfillment.dashboard.drift import scored
 from fulfillment.dashboard.figures import money, orders, reviewers, stock
-from fulfillment.dashboard.insiders import watch
+from fulfillment.dashboard.insiders import watch, watch_at
 from fulfillment.dashboard.pace import needed_rate, pace
 from fulfillment.decisions import decide_review, withdraw
 from fulfillment.groups import OPS
@@ -128,6 +130,21 @@ def test_only_the_drop_at_hand_is_counted_and_each_order_once():
     assert asked()["drop"]["id"] == drop.pk
 
 
+def test_the_next_drop_does_not_hide_the_one_whose_reviews_are_due():
+    drop, now = open_drop(), clock.now()
+    in_review(drop)
+    Drop.objects.filter(pk=drop.pk).update(closes_at=now - timedelta(seconds=1))
+    coming = open_drop(opens_at=now + timedelta(days=7), closes_at=now + timedelta(days=8))
+    open_drop(opens_at=now - timedelta(days=9), closes_at=now - timedelta(days=8))
+    ops = browser(a_user("ops", group=OPS))
+    assert [ops.get(address).context["drop"] for address in (BOARD, INSIDERS, DRIFT)] == [drop, drop, drop]
+    assert Drop.objects.current() == coming
+    Drop.objects.filter(pk=coming.pk).update(opens_at=now - timedelta(minutes=1))
+    assert ops.get(BOARD).context["drop"] == coming
+    Drop.objects.update(opens_at=now + timedelta(days=1), closes_at=now + timedelta(days=2))
+    assert ops.get(BOARD).context["drop"] is not None
+
+
 def test_a_withdrawn_decision_is_none():
     drop, rita = open_drop(), a_reviewer()
     order = in_review(drop, score=10)
@@ -230,6 +247,20 @@ def test_decisions_stand_in_the_hour_in_which_they_were_made():
     assert sum(sum(hour.values()) for hour in hours) == 2
 
 
+def test_a_rate_beyond_all_columns_leaves_them_to_be_seen():
+    stacks = [("1 h ago", {"approve": 3}), ("now", {"approve": 4})]
+
+    def drawn(needed: float) -> tuple[float, float]:
+        """How high the highest column is, and where the line."""
+        chart = columns("x", "x", "x", head=(), stacks=stacks, legend={"approve": "approved"}, needed=needed)
+        return max(box.height for box in chart.boxes), chart.lines[-1].y
+
+    assert drawn(5000) == (38, TOP)
+    assert drawn(6)[0] == pytest.approx(76 * 4 / 6, abs=0.01)
+    assert drawn(6)[1] == TOP
+    assert drawn(2) == (76, 46)
+
+
 # --- who sees what ----------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +329,16 @@ def test_the_drift_page_compares_the_drop_with_what_was_learned_and_two_models_w
     assert "Champion and bold" in page.text
 
 
+def test_of_a_large_drop_the_last_orders_are_read(monkeypatch):
+    monkeypatch.setattr("fulfillment.dashboard.drift.MOST_ORDERS", 2)
+    monkeypatch.setattr("fulfillment.dashboard.views.MOST_ORDERS", 2)
+    drop = open_drop()
+    for score in (10, 20, 90):
+        in_review(drop, score=score)
+    assert scored(drop, None).by_hour == {0: [0, 0, 1, 0, 0, 0, 0, 0, 0, 1]}
+    assert "its last 2 scored orders" in browser(a_user("ops", group=OPS)).get(DRIFT).text
+
+
 def test_a_drop_without_orders_has_no_drift():
     open_drop()
     page = browser(a_user("ops", group=OPS)).get(DRIFT).text
@@ -333,6 +374,25 @@ def copy(row: Any, **changes: Any) -> Any:
     return type(row)(**fields | {row._meta.pk.attname: None} | changes)
 
 
+def test_a_minute_of_dashboards_costs_one_look_at_who_approves_whom():
+    drop, ops = open_drop(), a_user("ops", group=OPS)
+    order, _ = (in_review(drop, score=90, phone="+1 555 0000 011", line1=f"{n} Elm Court") for n in range(2))
+    links.rebuild()
+    watch_at.cache_clear()
+
+    def flagged() -> list[int]:
+        return [flag["number"] for flag in asked(ops)["insiders"]["flagged"]]
+
+    assert flagged() == []
+    decide(order, a_reviewer())
+    seen = watch_at.cache_info()
+    for _ in range(3):
+        asked(ops)
+    assert watch_at.cache_info().hits - seen.hits >= 2  # a minute may have begun
+    clock.offset = timedelta(minutes=1)
+    assert flagged() == [order.number]
+
+
 def test_500_orders_cost_as_many_queries_as_three():
     drop, rita, client = open_drop({"9": 500}), a_reviewer(), browser(a_user("ops", group=OPS))
 
@@ -341,6 +401,7 @@ def test_500_orders_cost_as_many_queries_as_three():
         registry.scorers()
         counts = {}
         for address in QUERIES:
+            watch_at.cache_clear()
             with CaptureQueriesContext(connection) as captured:
                 assert client.get(address).status_code == 200
             counts[address] = len(captured)

@@ -1,10 +1,11 @@
 """The dashboard in a real browser: within the policy and the window, and it keeps itself up to date."""
 
+import re
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from fulfillment.groups import OPS
 from orders.models import Order
@@ -53,3 +54,42 @@ def test_it_takes_over_what_is_new_and_leaves_the_reader_alone(
     expect(numbers).to_be_focused()
     assert fits(page)
     assert complaints == []
+
+
+def test_the_cursor_stays_at_its_link_and_only_another_alarm_is_read_aloud(
+    live_server: Any, orders: list[Order], session: str, browser: Browser
+) -> None:
+    page, complaints = visit(browser, live_server.url, session, 1440)
+    page.clock.install()
+    page.goto(f"{live_server.url}/admin/dashboard/")
+    words = {'<ul class="flags">': '<ul class="flags"><li><a href="/new/">New</a></li>', "The sweep does": "It does"}
+
+    def changed(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.text()
+        for before, after in words.items():
+            body = body.replace(before, after)
+        route.fulfill(response=answer, body=body)
+
+    link, news = page.get_by_role("link", name=f"#{orders[2].number}"), page.locator("[data-news]")
+    link.focus()
+    page.route("**/admin/dashboard/", changed)
+    page.clock.fast_forward(16_000)
+    expect(page.get_by_role("link", name="New")).to_be_visible()
+    expect(link).to_be_focused()
+    expect(news).to_be_empty()
+    words["sweep_silent"] = "beat_silent"
+    page.clock.fast_forward(16_000)
+    expect(news).to_contain_text("It does not run")
+    assert complaints == []
+
+
+def test_who_is_logged_out_meanwhile_is_led_to_the_log_in(
+    live_server: Any, orders: list[Order], session: str, browser: Browser
+) -> None:
+    page, _ = visit(browser, live_server.url, session, 1440)
+    page.clock.install()
+    page.goto(f"{live_server.url}/admin/dashboard/")
+    page.context.clear_cookies()
+    page.clock.fast_forward(16_000)
+    expect(page).to_have_url(re.compile(r"/admin/login/\?next=/admin/dashboard/"))

@@ -1,5 +1,7 @@
 """Attack A6, played: a reviewer approves the linked orders of a friend, and every such approval is flagged."""
 
+import time
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -64,7 +66,7 @@ def test_an_insider_is_flagged_with_every_order_and_the_honest_are_not():
     for address in ("/admin/dashboard/", "/admin/dashboard/insiders/"):
         page = ops.get(address).text
         assert f'<a href="/admin/orders/order/{friend[-1].number}/change/">' in page
-        assert "ivan approved 6 of 6 customers joined by a phone" in page
+        assert "ivan approved 6 orders of 6 customers joined by a phone" in page
     assert "ivan approves linked orders more often" in ops.get("/admin/dashboard/").text
     told = ops.get("/admin/dashboard/?format=json").json()["insiders"]
     assert told["standingOut"] == ["ivan"]
@@ -95,6 +97,9 @@ def test_one_approval_of_a_large_group_or_of_a_high_score_is_flagged():
     large, high = one_operator(drop, "+1 555 0000 011", 5), one_operator(drop, "+1 555 0000 022", 2, score=90)
     decide(ivan, "approve", large[0], high[0])
     assert set(flagged(drop)) == {large[0].number, high[0].number}
+    assert ("ivan approved 1 order of 5 customers joined by a phone, a card, a browser or a mailbox",) in [
+        flag.why for flag in watch(drop).flags
+    ]
 
 
 def test_a_first_approval_of_two_is_flagged_as_well(settings):
@@ -103,6 +108,17 @@ def test_a_first_approval_of_two_is_flagged_as_well(settings):
     orders = one_operator(drop, "+1 555 0000 011", 3, score=90)
     decide(a_reviewer("ivan"), "approve", *orders)
     assert set(flagged(drop)) == {order.number for order in orders}
+
+
+def test_a_second_reviewer_who_rejects_the_order_itself_is_against_nobody(settings):
+    settings.FOUR_EYES_SCORE = 65
+    drop = open_drop({"9": 9})
+    order, sibling = one_operator(drop, "+1 555 0000 011", 2, score=70)
+    decide(a_reviewer("rita"), "approve", order)
+    decide(a_reviewer("rob"), "reject", order)
+    assert flagged(drop) == {}
+    decide(User.objects.get(username="rob"), "reject", sibling)
+    assert flagged(drop) == {order.number: "rita"}
 
 
 def test_orders_of_the_last_drop_are_in_the_group():
@@ -154,3 +170,9 @@ def test_a_hall_that_shares_an_address_is_a_minor_flag():
 )
 def test_the_exact_test(table, p):
     assert fisher(*table) == pytest.approx(p, rel=1e-4)
+
+
+def test_the_exact_test_of_thousands_of_decisions_is_soon_done():
+    begun = time.process_time()
+    assert fisher(500, 1000, 4000, 9000) == pytest.approx(0.000903977, rel=1e-4)
+    assert time.process_time() - begun < 0.25

@@ -107,6 +107,20 @@ def test_single_orders_are_printed_and_others_named(shipper):
     assert shipper.get(f"{PACKING}slips/").status_code == 409
 
 
+def test_more_slips_than_one_print_holds_are_refused_and_not_cut(shipper, monkeypatch):
+    monkeypatch.setattr("fulfillment.packing.views.PER_PRINT", 2)
+    monkeypatch.setattr("fulfillment.admin.orders.PER_PRINT", 2)
+    drop = open_drop({"9": 5})
+    numbers = [shipped(drop).number for _ in range(3)]
+    answer = shipper.get(f"{PACKING}slips/", {"order": numbers})
+    assert answer.status_code == 409
+    assert "At most 2 slips at once" in answer.text
+    assert "To the admin" in answer.text
+    assert shipper.get(f"{PACKING}slips/", {"order": numbers[:2]}).text.count('class="slip"') == 2
+    choice = {"action": "slips", "_selected_action": numbers}
+    assert "At most 2 slips at once" in shipper.post("/admin/orders/order/", choice, follow=True).text
+
+
 def test_the_admin_leads_there(shipper):
     order = shipped(open_drop({"9": 5}))
     waiting = in_review(order.drop)

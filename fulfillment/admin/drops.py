@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -74,6 +74,11 @@ class DropAdmin(ListAdmin):
         if not change:
             open_drop(obj, form.sizes_read)
             return
+        # The form may have been opened when these could still be changed.
+        stands = {"price": obj.price, "currency": obj.currency, "sizes": sizes_text(obj)}
+        for name, value in stands.items():
+            if name not in form.fields and request.POST.get(name, str(value)) != str(value):
+                messages.error(request, f"Too late to change the {name}: still {value}.")
         if "sizes" in form.changed_data:  # first, for the same form may open the drop
             change_sizes(obj, form.sizes_read)
         obj.save()

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+MARK = "\ufeff"  # without it a spreadsheet takes the table for the local code page, and an é for two letters
 CHUNK = 500  # rows fetched by the database's cursor, and sent in one piece
 
 
@@ -26,7 +27,7 @@ class Line:
 
 def lines(rows: QuerySet[Any], columns: Sequence[str]) -> Iterator[str]:
     table = csv.writer(Line())
-    chunk = [table.writerow(column.replace("__", "_") for column in columns)]
+    chunk = [MARK + table.writerow(column.replace("__", "_") for column in columns)]
     for row in rows.values_list(*columns).iterator(chunk_size=CHUNK):
         chunk.append(table.writerow(harmless(value) for value in row))
         if len(chunk) == CHUNK:

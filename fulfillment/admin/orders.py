@@ -1,7 +1,7 @@
 """An order, read-only, with its whole story; what staff may do to it goes through the workflow."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,16 +12,13 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 
-from fulfillment.admin.base import ReadOnlyAdmin
-from fulfillment.admin.work import retry
-from fulfillment.decisions import may_decide
-from fulfillment.models import Decision
+from fulfillment.admin.scores import SEES_SCORES, ScoredAdmin, SeenLevel
+from fulfillment.decisions import is_blind, may_decide, standing
+from fulfillment.detail import without_score
 from fulfillment.packing.lists import PACKED_IN, PER_PRINT
 from orders.customers import customer_key
 from orders.errors import TooLate
@@ -49,8 +46,8 @@ EXPORTED = (
     "postcode",
     "country",
     "phone",
-    "score",
-    "level",
+    "seen_score",
+    "seen_level",
     "payment__state",
     "payment__amount",
     "payment__currency",
@@ -60,12 +57,28 @@ EXPORTED = (
     "shipment__carrier",
     "shipment__tracking_number",
 )
+# Beyond the order itself, by how a column's name begins.
+NEEDS = {"seen_": SEES_SCORES, "payment__": "orders.view_payment", "shipment__": "orders.view_shipment"}
+
+
+def may_see(request: HttpRequest, column: str) -> bool:
+    return all(request.user.has_perm(needed) for begin, needed in NEEDS.items() if column.startswith(begin))
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
-    list_display = ("number", "pair_number", "size", "state", "outcome", "score", "level", "email", "created_at")
-    list_filter = ("state", "outcome", "level", "drop")
+class OrderAdmin(ScoredAdmin):
+    list_display = (
+        "number",
+        "pair_number",
+        "size",
+        "state",
+        "outcome",
+        "seen_score",
+        "seen_level",
+        "email",
+        "created_at",
+    )
+    list_filter = ("state", "outcome", SeenLevel, "drop")
     search_fields = ("number",)  # what is searched is told in get_search_results
     search_help_text = "Order number, pair number, e-mail, or the link from a customer's mail"
     ordering = ("-number",)
@@ -74,7 +87,7 @@ class OrderAdmin(ReadOnlyAdmin):
     readonly_fields = ("why",)
     fieldsets = (
         (None, {"fields": (("state", "outcome"), ("drop", "pair_number", "size"), ("created_at", "updated_at"))}),
-        ("Score", {"fields": (("score", "level", "score_degraded"), "why")}),
+        ("Score", {"fields": (("seen_score", "seen_level", "score_degraded"), "why")}),
         ("Customer", {"fields": ("name", "email", "phone", ("line1", "line2"), ("postcode", "city", "country"))}),
         ("Undo", {"fields": ("undo",)}),
     )
@@ -85,9 +98,24 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Reasons")
     def why(self, order: Order) -> SafeString | str:
+        if is_blind(order):
+            return "Reviewed without its score, which is shown once that is over."
         reasons = order.evidence.reasons if hasattr(order, "evidence") else []
         lines = ((reason["text"], f"{reason['contribution']:+.2f}") for reason in reasons)
         return format_html_join("", "<p>{} ({})</p>", lines) or "Nothing stands out."
+
+    # --- what somebody sees of it -------------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        return [column for column in self.list_display if may_see(request, column)]
+
+    def get_export_columns(self, request: HttpRequest) -> Sequence[str]:
+        return [column for column in self.export_columns if may_see(request, column)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Sequence[Any]:
+        return [
+            (name, shown) for name, shown in self.fieldsets if name != "Score" or request.user.has_perm(SEES_SCORES)
+        ]
 
     # --- finding -----------------------------------------------------------------------------------------------------
 
@@ -132,11 +160,11 @@ class OrderAdmin(ReadOnlyAdmin):
     def export(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponseBase:
         if request.POST.get("select_across") == "1":  # any number: by the door that streams
             return redirect(f"{reverse('admin:orders_order_export')}?{request.GET.urlencode()}")
-        return self.as_csv(chosen)
+        return self.as_csv(request, chosen)
 
     @admin.action(description="Packing slips", permissions=["pack"])
     def slips(self, request: HttpRequest, chosen: QuerySet[Order]) -> HttpResponse:
-        numbers = list(chosen.values_list("number", flat=True)[:PER_PRINT])
+        numbers = list(chosen.values_list("number", flat=True)[: PER_PRINT + 1])  # one too many is refused there
         return redirect(f"{reverse('packing:order_slips')}?{urlencode({'order': numbers}, doseq=True)}")
 
     @admin.action(description="Resume", permissions=["retry"])
@@ -186,23 +214,10 @@ class OrderAdmin(ReadOnlyAdmin):
     def has_compensate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("fulfillment.compensate_order")
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.retry_step)
-        return [path("<int:number>/retry/<int:work_id>/", view, name="orders_order_retry"), *super().get_urls()]
-
-    @method_decorator(require_POST)
-    def retry_step(self, request: HttpRequest, number: int, work_id: int) -> HttpResponse:
-        if not request.user.has_perm("fulfillment.retry_work"):
-            raise PermissionDenied
-        if retry(request, work_id):
-            messages.success(request, "The step is due now.")
-        else:
-            messages.info(request, "The step is done already.")
-        return redirect("admin:orders_order_change", number)
-
 
 def story(request: HttpRequest, order: Order) -> dict[str, Any]:
-    """What the order's page shows below its fields."""
+    """What the order's page shows below its fields, each section to whoever may view what it tells."""
+    events = order.events.all()
     return {
         "order": order,
         "in_review": order.state == State.AWAITING_APPROVAL and may_decide(request.user),
@@ -210,8 +225,8 @@ def story(request: HttpRequest, order: Order) -> dict[str, Any]:
         "may_resume": order.state not in FINAL and request.user.has_perm("fulfillment.retry_work"),
         "may_call_off": order.state in UNDOABLE and request.user.has_perm("fulfillment.compensate_order"),
         "may_pack": order.state in PACKED_IN and request.user.has_perm("fulfillment.pack_orders"),
-        "decision": Decision.objects.filter(order=order).select_related("reviewer").first(),
+        "decision": standing(order).filter(needs_second=False).first(),
         "work": order.work.order_by("due_at"),
-        "events": order.events.all(),
+        "events": [without_score(event) for event in events] if is_blind(order) else events,
         "mails": order.mails.all(),
     }

@@ -2,10 +2,13 @@
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from fulfillment.admin.base import ReadOnlyAdmin
+from fulfillment.admin.scores import ScoredAdmin, SeenLevel
+from fulfillment.decisions import is_blind
+from fulfillment.detail import without_score
 from fulfillment.models import Decision, ReviewLock
 from orders.models import (
     Callback,
@@ -33,8 +36,12 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ("at", "order", "what", "state", "actor", "who", "cause", "attempt")
     list_filter = ("actor", "state")
     list_select_related = ("order",)
-    search_fields = ("=order__number", "what", "who")
+    search_fields = ("what", "who")
     ordering = ("-id",)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Event | None:
+        event: Event | None = super().get_object(request, object_id, from_field)
+        return without_score(event) if event and is_blind(event.order) else event
 
 
 @admin.register(Payment)
@@ -42,23 +49,31 @@ class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("order", "state", "amount", "currency", "captured", "refunded", "capture_before", "intent_ref")
     list_filter = ("state",)
     list_select_related = ("order",)
-    search_fields = ("=order__number", "session_ref", "intent_ref")
+    search_fields = ("session_ref", "intent_ref")
     ordering = ("-order",)
 
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("received_at", "type", "order", "event_id", "ref")
-    list_filter = ("type",)
     list_select_related = ("order",)
-    search_fields = ("=order__number", "event_id", "ref")
+    search_fields = ("type", "event_id", "ref")
     fields = ("event_id", "type", "ref", "created_at", "received_at", "order", "told")
     actions = ("replay",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
+        """Without the bodies, which only an event's own page shows."""
+        events: QuerySet[WebhookEvent] = super().get_queryset(request)
+        return events.defer("body")
+
     @admin.action(description="Replay: ask the provider about their orders again", permissions=["replay"])
-    def replay(self, request: HttpRequest, chosen: QuerySet[WebhookEvent]) -> None:
+    def replay(self, request: HttpRequest, chosen: QuerySet[WebhookEvent]) -> HttpResponse | None:
+        warns = "The provider is asked about each event's order, where no step of its own is about to."
+        if page := self.confirm(request, chosen, asks="Replay these events?", warns=warns):
+            return page
         replayed = [webhooks.replay(event, who=request.user.get_username()) for event in chosen]
         messages.info(request, f"{sum(replayed)} of {len(replayed)} are looked at again; nothing hangs on the others.")
+        return None
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("fulfillment.retry_work"))
@@ -74,16 +89,15 @@ class MailAdmin(ReadOnlyAdmin):
     list_display = ("sent_at", "order", "kind", "message_id")
     list_filter = ("kind",)
     list_select_related = ("order",)
-    search_fields = ("=order__number", "message_id")
+    search_fields = ("message_id",)
     ordering = ("-id",)
 
 
 @admin.register(Shipment)
 class ShipmentAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "order", "carrier", "tracking_number")
-    list_filter = ("carrier",)
     list_select_related = ("order",)
-    search_fields = ("=order__number", "tracking_number")
+    search_fields = ("carrier", "tracking_number")
     ordering = ("-id",)
 
 
@@ -136,12 +150,43 @@ class EventsReadAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnlyAdmin):
-    list_display = ("decided_at", "order", "verdict", "reason", "reviewer", "score", "level")
-    list_filter = ("verdict", "reason", "level")
+class DecisionAdmin(ScoredAdmin):
+    to_order = "order__"
+    list_display = (
+        "decided_at",
+        "order",
+        "verdict",
+        "reason",
+        "reviewer",
+        "seen_score",
+        "seen_level",
+        "needs_second",
+        "withdrawn_at",
+    )
+    list_filter = ("verdict", "reason", SeenLevel)
     list_select_related = ("order", "reviewer")
-    export_columns = ("decided_at", "order", "verdict", "reason", "note", "reviewer__username", "score", "level")
-    search_fields = ("=order__number", "reviewer__username")
+    export_columns = (
+        "decided_at",
+        "order",
+        "verdict",
+        "reason",
+        "note",
+        "reviewer__username",
+        "seen_score",
+        "seen_level",
+        "needs_second",
+        "withdrawn_at",
+    )
+    search_fields = ("reviewer__username",)
+    fields = (
+        ("order", "reviewer"),
+        ("verdict", "reason"),
+        "note",
+        ("seen_score", "seen_level", "model", "blind"),
+        "reasons",
+        ("decided_at", "seconds"),
+        ("needs_second", "withdrawn_at"),
+    )
 
 
 @admin.register(StoredDecision)

@@ -3,6 +3,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from fulfillment.admin.base import ReadOnlyAdmin
 from orders.models import Work
@@ -14,7 +15,7 @@ class WorkAdmin(ReadOnlyAdmin):
     list_display = ("order", "step", "due_at", "attempts", "crashes", "started_at", "parked_at", "last_error")
     list_filter = ("step", ("parked_at", admin.EmptyFieldListFilter))
     list_select_related = ("order",)
-    search_fields = ("=order__number", "last_error")
+    search_fields = ("last_error",)
     ordering = ("due_at",)
     actions = ("retry_now",)
 
@@ -26,15 +27,17 @@ class WorkAdmin(ReadOnlyAdmin):
         warns = "They are due now, parked or not. Nothing is done twice."
         if page := self.confirm(request, chosen, asks="Retry these steps?", warns=warns):
             return page
-        retried = sum(retry(request, work_id) for work_id in chosen.values_list("pk", flat=True))
+        steps = list(chosen.values_list("pk", "order_id"))
+        retried = sum(retry(work_id, request.user.get_username()) for work_id, _ in steps)
         messages.success(request, f"{retried} due now.")
-        return None
+        orders = {order for _, order in steps}
+        return redirect("admin:orders_order_change", *orders) if len(orders) == 1 else None
 
 
-def retry(request: HttpRequest, work_id: int) -> bool:
+def retry(work_id: int, who: str) -> bool:
     """Make a step due now; False where it was done meanwhile."""
     try:
-        retry_work(work_id=work_id, who=request.user.get_username())
+        retry_work(work_id=work_id, who=who)
     except Work.DoesNotExist:
         return False
     return True

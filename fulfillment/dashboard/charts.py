@@ -81,8 +81,12 @@ def columns(
     legend: Mapping[str, str],
     needed: float = 0,
 ) -> Chart:
-    """Columns beside each other, each a label and its parts by kind; a line at what is `needed`."""
-    most = max([1, needed, *(sum(parts.values()) for _, parts in stacks)])
+    """Columns beside each other, each a label and its parts by kind; a line at what is `needed`.
+
+    The line is at the top where it lies beyond twice the highest column: its scale would leave of them nothing to see.
+    """
+    highest = max([1, *(sum(parts.values()) for _, parts in stacks)])
+    most = max(highest, min(needed, 2 * highest))
     boxes = []
     step = (RIGHT - LEFT) / len(stacks)
     for place, (label, parts) in enumerate(stacks):
@@ -96,7 +100,7 @@ def columns(
     words += below([label for label, _ in stacks])
     lines = [Line(BOTTOM, "axis")]
     if needed:
-        level = round(BOTTOM - (BOTTOM - TOP) * needed / most, 2)
+        level = round(BOTTOM - (BOTTOM - TOP) * min(1, needed / most), 2)
         lines.append(Line(level, "needed"))
         legend = {**legend, "needed": f"{needed:.1f} needed"}
     rows = [(label, *parts.values()) for label, parts in stacks]

@@ -14,6 +14,7 @@ from orders.states import Level
 
 HOUR = timedelta(hours=1)
 MOST_HOURS = 48  # of the sale that are drawn, the last ones
+MOST_ORDERS = 5_000  # that are read, the last ones: each comes with all its features
 MOST_DISSENT = 5
 
 
@@ -63,7 +64,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Scored:
-    """The drop's orders as their scores saw them."""
+    """The drop's orders, the last MOST_ORDERS of them, as their scores saw them."""
 
     orders: int
     drifts: Sequence[Drift]
@@ -75,8 +76,8 @@ def scored(drop: Drop, reference: TableModel | None) -> Scored:
     """One query."""
     rows: list[Any] = list(
         Evidence.objects.filter(order__drop=drop, order__score__isnull=False)
-        .order_by("order")
-        .values_list("order", "features", "challenger", "order__score", "order__created_at")
+        .order_by("-order")
+        .values_list("order", "features", "challenger", "order__score", "order__created_at")[:MOST_ORDERS]
     )
     hours: dict[int, Counter[int]] = defaultdict(Counter)
     for _, _, _, score, created_at in rows:

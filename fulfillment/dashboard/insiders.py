@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import comb
 from typing import Any
 
@@ -100,6 +100,16 @@ class Watch:
         return [one.reviewer for one in self.comparisons if one.stands_out]
 
 
+def watch_of_the_minute(drop: Drop) -> Watch:
+    """As `watch`, made once a minute however many dashboards are open. For a drop with its `now`."""
+    return watch_at(drop, drop.now.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=1)
+def watch_at(drop: Drop, _minute: datetime) -> Watch:
+    return watch(drop)
+
+
 def watch(drop: Drop) -> Watch:
     """Of the drop's linked groups, with their orders of earlier drops. Two queries."""
     here = ClaimSignals.objects.filter(drop=drop, link__isnull=False).values("link")
@@ -140,8 +150,9 @@ def flags_of(words: Sequence[Word], customers: Mapping[tuple[str, int], int]) ->
 
 
 def against(word: Word, group: Iterable[Word]) -> list[str]:
-    """Colleagues suspected others of the group."""
-    rejected = [other for other in group if other.suspects and other.reviewer != word.reviewer]
+    """Colleagues suspected others of the group; a second reviewer who rejects this very order is no such thing."""
+    suspected = [other for other in group if other.suspects and other.order != word.order]
+    rejected = [other for other in suspected if other.reviewer != word.reviewer]
     names = ", ".join(sorted({other.reviewer for other in rejected}))
     return [f"{names} rejected {len({other.order for other in rejected})} of its group"] if rejected else []
 
@@ -150,7 +161,8 @@ def several(word: Word, group: Iterable[Word], customers: int, joined_by: str) -
     """The same reviewer approved more than one of a group, or one of a large group."""
     own = {other.order for other in group if other.approves and other.reviewer == word.reviewer}
     if customers >= LARGE or (customers >= GROUP and len(own) > 1):
-        return [f"{word.reviewer} approved {len(own)} of {customers} customers joined by {joined_by}"]
+        orders = "1 order" if len(own) == 1 else f"{len(own)} orders"
+        return [f"{word.reviewer} approved {orders} of {customers} customers joined by {joined_by}"]
     return []
 
 
@@ -178,5 +190,7 @@ def fisher(approved: int, decided: int, others_approved: int, others_decided: in
     """Fisher's exact test (1922), two-sided: the share of all tables with these sums that are no likelier than this."""
     total = approved + others_approved
     least, most = max(0, total - others_decided), min(total, decided)
-    ways = [comb(decided, n) * comb(others_decided, total - n) for n in range(least, most + 1)]
+    ways = [comb(decided, least) * comb(others_decided, total - least)]
+    for n in range(least, most):  # each by its ratio to the one before: thousands of large binomials take a second
+        ways.append(ways[-1] * (decided - n) * (total - n) // ((n + 1) * (others_decided - total + n + 1)))
     return sum(way for way in ways if way <= ways[approved - least]) / sum(ways)

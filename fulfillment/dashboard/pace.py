@@ -79,9 +79,9 @@ def pace(now: datetime) -> Pace:
     recent = settled.filter(decided_at__gt=now - HOURS * HOUR, decided_at__lte=now).order_by("-decided_at")
     return Pace(
         open=[
-            TimeLeft(order.opened_at, order.urgent_at, now)
-            for order in in_review().only("number")
-            if order.urgent_at > now
+            TimeLeft(opened_at, urgent_at, now)
+            for opened_at, urgent_at in in_review().values_list("opened_at", "urgent_at")  # type: ignore[misc]
+            if urgent_at > now
         ],
         decided=list(recent.values_list("decided_at", "verdict")),
         now=now,

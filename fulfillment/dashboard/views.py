@@ -1,27 +1,22 @@
 """The dashboard's pages: each asks, draws and shows; what the numbers mean is told where they are made."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any
 
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from fulfillment.dashboard import charts
 from fulfillment.dashboard.alarms import Alarm, alarms
 from fulfillment.dashboard.charts import Chart
-from fulfillment.dashboard.drift import Scored, scored
+from fulfillment.dashboard.drift import MOST_ORDERS, Scored, scored
 from fulfillment.dashboard.figures import Backlog, Money, Orders, Reviewer, Stock, money, orders, reviewers, stock, work
-from fulfillment.dashboard.insiders import GROUP, LARGE, LEAST, UNLIKELY, Watch, watch
+from fulfillment.dashboard.insiders import GROUP, LARGE, LEAST, UNLIKELY, Watch, watch, watch_of_the_minute
 from fulfillment.dashboard.pace import HOURS, Pace, pace
-from fulfillment.decisions import NotAllowed
 from fulfillment.reasons import Verdict
-from fulfillment.views import View, asks_json, refuse
+from fulfillment.views import asks_json, staff_with
 from orders.models import Drop, SweepBeat
 from orders.risk import registry
 from orders.risk.drift import SHIFTED, SHIFTING, Drift
@@ -40,30 +35,14 @@ SALE, MONEY, WATCH, DECISIONS, DRIFT, WORK = (
 SHOWN = 5  # flags on the dashboard itself
 
 
-def staff_with(permission: str) -> Callable[[View], View]:
-    """Whoever has not logged in is sent to the log-in, or told 403 where JSON was asked for."""
-
-    def guard(view: View) -> View:
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.user.is_authenticated and not asks_json(request):
-                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-            if not (request.user.is_staff and request.user.has_perm(permission)):
-                return refuse(request, NotAllowed("You need a permission to see this page."))
-            return view(request, *args, **kwargs)
-
-        return never_cache(require_safe(guarded))
-
-    return guard
-
-
 # --- the sale ---------------------------------------------------------------------------------------------------------
 
 
+@require_safe
 @staff_with(SALE)
 def sale(request: HttpRequest) -> HttpResponse:
     """How the sale goes, in numbers and alarms; as JSON for programs (docs/dashboard.md)."""
-    drop = Drop.objects.current()
+    drop = Drop.objects.at_hand()
     if drop is None:
         if asks_json(request):
             return JsonResponse({"drop": None})
@@ -80,7 +59,7 @@ def sale(request: HttpRequest) -> HttpResponse:
         "sweep_age": drop.now - beat.at if beat else None,
         "money": money(drop) if may(MONEY) else None,
         "reviewers": reviewers(drop) if may(DECISIONS) else None,
-        "watch": watch(drop) if may(WATCH) and may(DECISIONS) else None,
+        "watch": watch_of_the_minute(drop) if may(WATCH) and may(DECISIONS) else None,
     }
     found["alarms"] = list(alarms(found["pace"], found["stock"], found["work"], found["sweep_age"]))
     if asks_json(request):
@@ -238,11 +217,10 @@ def seconds(span: timedelta | None) -> int | None:
 # --- who approves whom, and does the score still know its customers ---------------------------------------------------
 
 
-@staff_with(WATCH)
+@require_safe
+@staff_with(WATCH, DECISIONS)
 def insiders(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm(DECISIONS):
-        return refuse(request, NotAllowed("You need a permission to see this page."))
-    drop = Drop.objects.current()
+    drop = Drop.objects.at_hand()
     shown = {
         "drop": drop,
         "watch": watch(drop) if drop else None,
@@ -255,10 +233,11 @@ def insiders(request: HttpRequest) -> HttpResponse:
     return render(request, "fulfillment/dashboard/insiders.html", shown)
 
 
+@require_safe
 @staff_with(DRIFT)
 def drift(request: HttpRequest) -> HttpResponse:
     """The drop's orders beside those that the model was learned from."""
-    drop = Drop.objects.current()
+    drop = Drop.objects.at_hand()
     reference = registry.reference()
     found = scored(drop, reference) if drop else None
     champion = registry.scorers().champion
@@ -266,6 +245,7 @@ def drift(request: HttpRequest) -> HttpResponse:
         "drop": drop,
         "now": drop.now if drop else None,
         "found": found,
+        "most": MOST_ORDERS,
         "champion": champion,
         "reference": reference,
         "own": reference is champion.model,

@@ -1,39 +1,23 @@
 """Pages for the printer. An order that is not approved, or that was undone, is on none of them."""
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from fulfillment.packing.lists import PER_PRINT, drops_with_parcels, shelves, to_pack
+from fulfillment.views import View, refuse, staff_with
 from orders import clock
+from orders.errors import Refused
 from orders.models import Drop, Order
 
 
-def shippers_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Whoever has not logged in is sent to the log-in; the pages hold addresses, so no cache keeps them."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not (request.user.is_staff and request.user.has_perm("fulfillment.pack_orders")):
-            return problem(request, "You need the permission to pack orders.", 403)
-        return view(request, *args, **kwargs)
-
-    return never_cache(require_safe(guarded))
-
-
-def problem(request: HttpRequest, detail: str, status: int) -> HttpResponse:
-    return render(request, "fulfillment/refused.html", {"detail": detail}, status=status)
+def shippers_only(view: View) -> View:
+    return require_safe(staff_with("fulfillment.pack_orders", refusal="You need the permission to pack orders.")(view))
 
 
 @shippers_only
@@ -60,13 +44,14 @@ def drop_slips(request: HttpRequest, drop_id: int) -> HttpResponse:
 @shippers_only
 def order_slips(request: HttpRequest) -> HttpResponse:
     """Slips of the orders that are named in the address: `?order=1&order=2`."""
-    named = sorted(
-        {int(word) for word in request.GET.getlist("order")[:PER_PRINT] if word.isdecimal() and len(word) < 19}
-    )
+    named = {int(word) for word in request.GET.getlist("order") if word.isdecimal() and len(word) < 19}
+    if len(named) > PER_PRINT:
+        text = f"At most {PER_PRINT} slips at once, please. A drop's own page prints all that it has."
+        return refuse(request, Refused(text))
     orders = list(to_pack(Order.objects.filter(number__in=named)))
     if not orders:
-        return problem(request, "None of these orders is approved, so there is nothing to pack.", 409)
-    left_out = sorted(set(named) - {order.number for order in orders})
+        return refuse(request, Refused("None of these orders is approved, so there is nothing to pack."))
+    left_out = sorted(named - {order.number for order in orders})
     shown = {"orders": orders, "left_out": left_out, "printed": clock.now()}
     return render(request, "fulfillment/packing/slips.html", shown)
 

@@ -17,14 +17,25 @@ class DropQuerySet(models.QuerySet["Drop"]):
 
         `drop.now` is the database's time.
         """
-        now = clock.expression()
-        is_open = models.Case(models.When(opens_at__lte=now, closes_at__gt=now, then=True), default=False)
-        next_to_open = models.Case(models.When(opens_at__gt=now, then=models.F("opens_at")))
-        return (
-            self.annotate(now=now)
-            .order_by(is_open.desc(), next_to_open.asc(nulls_last=True), "-opens_at", "-id")
-            .first()
-        )
+        is_open, next_to_open, last_opened = windows()
+        return self.annotate(now=clock.expression()).order_by(is_open, next_to_open, last_opened, "-id").first()
+
+    def at_hand(self) -> "Drop | None":
+        """The drop that staff look after: the one that is open, else the last that was, for its orders are still under
+        way when the next one stands in the shop window already; else the next to open. `drop.now` as above.
+        """
+        is_open, next_to_open, last_opened = windows()
+        return self.annotate(now=clock.expression()).order_by(is_open, last_opened, next_to_open, "-id").first()
+
+
+def windows() -> tuple[models.OrderBy, models.OrderBy, models.OrderBy]:
+    """To sort by: which are open; which are still to open, the soonest first; which have opened, the last first."""
+    now, opens_at = clock.expression(), models.F("opens_at")
+    return (
+        models.Case(models.When(opens_at__lte=now, closes_at__gt=now, then=True), default=False).desc(),
+        models.Case(models.When(opens_at__gt=now, then=opens_at)).asc(nulls_last=True),
+        models.Case(models.When(opens_at__lte=now, then=opens_at)).desc(nulls_last=True),
+    )
 
 
 class Drop(models.Model):
@@ -52,7 +63,7 @@ class Drop(models.Model):
 
     objects = DropQuerySet.as_manager()
 
-    now: datetime  # set by current()
+    now: datetime  # set by current() and at_hand()
 
     class Meta:
         constraints = [
