@@ -129,7 +129,7 @@ def test_the_status_is_one_query(client: Client, django_assert_num_queries: Any)
 @pytest.mark.django_db
 def test_the_page_is_few_queries(client: Client, django_assert_max_num_queries: Any) -> None:
     order = place(open_drop())
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         page(client, order)
 
 

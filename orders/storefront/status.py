@@ -75,14 +75,14 @@ class Sight:
 
 
 def see_order(public_id: str | UUID) -> Sight:
-    """Find an order by its guest's credential, in one query. Raises NotFound."""
+    """Find an order by its guest's credential, in one query: drop and payment are read only where they are shown.
+
+    Raises NotFound.
+    """
     deadline = Callback.objects.open().filter(order=OuterRef("pk")).values("deadline_at")[:1]
     try:
-        order = (
-            Order.objects.select_related("payment", "drop")
-            .annotate(deadline=Subquery(deadline), seen_at=clock.expression())
-            .get(public_id=parse_id(str(public_id)))
-        )
+        orders = Order.objects.annotate(deadline=Subquery(deadline), seen_at=clock.expression())
+        order = orders.get(public_id=parse_id(str(public_id)))
     except Order.DoesNotExist as error:
         raise NotFound("We know of no such order. Please check that the link is complete.") from error
     return Sight(order=order, deadline=order.deadline, now=order.seen_at)
