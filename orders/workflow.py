@@ -40,7 +40,7 @@ from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
 from orders.risk import analyst, links, signals
-from orders.risk.score import Score, rescore, score_order
+from orders.risk.score import Score, rescore, score_order, score_with_card
 from orders.shipping import carrier
 from orders.states import (
     CANCELLABLE,
@@ -125,35 +125,34 @@ def place_order(
 @step(Step.SCORE_RISK, during=(State.PROCESSING,))
 def score_risk(order: Order, lease: Lease) -> None:
     """Say how likely the order is a reseller's, and look again at the orders it turns out to be linked with."""
-    now = order.now
-    score = score_order(order, now)
+    score = score_order(order, order.now)
+    look_again_at(score.grown, order.drop_id)
     with lease.recording(State.PROCESSING) as locked:
         take_score(locked, score, lease, "scored")
         enqueue(locked, Step.OPEN_PAYMENT)
-    look_again_at(score.grown, order.drop_id, now)
 
 
 def take_score(order: Order, score: Score, lease: Lease, what: str) -> None:
-    """The locked order has this score from now on; the journal tells why it is a stand-in, where it is one."""
+    """The locked order has this score from now on, or keeps a better one; the journal tells why it is a stand-in."""
     order.take_score(score)
     order.record(
         what,
         actor=Actor.WORKER,
         attempt=lease.work.attempts,
         cause=score.cause,
-        score=score.score,
-        level=score.level,
+        score=order.score,
+        level=order.level,
         model=score.model,
     )
 
 
-def look_again_at(numbers: Collection[int], drop_id: int, now: datetime) -> None:
-    """Score the orders of a drop anew that another one shows to be an operator's."""
-    for number, newer in rescore(numbers, drop_id, now):
+def look_again_at(numbers: Collection[int], drop_id: int) -> None:
+    """Score the orders of a drop anew that another one shows to be an operator's. It comes before the step that found
+    them is recorded: if its worker is killed, the next one finds them again."""
+    for number, newer in rescore(numbers, drop_id):
         with transaction.atomic():
             sibling = Order.objects.lock(number)
-            if sibling.state in CANCELLABLE:
-                sibling.take_score(newer)
+            if sibling.state in CANCELLABLE and sibling.take_score(newer):
                 ask_analyst(sibling)
                 sibling.commit()
 
@@ -168,7 +167,7 @@ def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:
         order = Order.objects.lock(number)
         if order.state in CANCELLABLE:
             score_anew(order, score_order(order, order.now), who=who, cause=reason)
-    for sibling, newer in rescore(linked - {number}, order.drop_id, order.now):
+    for sibling, newer in rescore(linked - {number}, order.drop_id):
         with transaction.atomic():
             locked = Order.objects.lock(sibling)
             if locked.state in CANCELLABLE:
@@ -178,15 +177,15 @@ def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:
 
 def score_anew(order: Order, score: Score, *, who: str, cause: str) -> None:
     """A locked order's new score, where a person brought it about: the journal names them."""
-    order.take_score(score)
-    ask_analyst(order)
+    if order.take_score(score):
+        ask_analyst(order)
     order.record(
         "scored again",
         actor=Actor.REVIEWER,
         who=who,
-        cause=cause,
-        score=score.score,
-        level=score.level,
+        cause=score.cause or cause,
+        score=order.score,
+        level=order.level,
         model=score.model,
     )
     order.commit()
@@ -227,7 +226,6 @@ def check_payment(order: Order, lease: Lease) -> None:
     At the deadline the page is closed first. Where that fails because somebody paid in time, the payment wins; where
     the provider does not answer, nothing is released and we ask again.
     """
-    grown: Collection[int] = ()
     callback = order.open_callback()
     if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= order.now:
         snapshot = close_page(order)
@@ -240,13 +238,16 @@ def check_payment(order: Order, lease: Lease) -> None:
             order.record("late money returned", actor=Actor.PROVIDER, attempt=lease.work.attempts)
             enqueue(order, Step.SEND_LATE_MONEY)
         return
+    score = None
+    if order.state == State.AWAITING_PAYMENT and snapshot.state == PaymentState.AUTHORISED:
+        score = score_with_card(order, snapshot.card_fingerprint)
+    if score:
+        look_again_at(score.grown, order.drop_id)
     with lease.recording(*lease.rule.during) as order:
         order.payment.note(snapshot, at=order.now)
         if order.state == State.AWAITING_PAYMENT:
             payment_came_in(order, snapshot)
-            if order.state == State.AWAITING_APPROVAL and signals.know_card(order, snapshot.card_fingerprint):
-                score = score_order(order, order.now)
-                grown = score.grown
+            if score and order.state == State.AWAITING_APPROVAL:
                 take_score(order, score, lease, "scored again")
         elif order.state == State.AWAITING_APPROVAL and snapshot.state == PaymentState.VOIDED:
             undo_order(
@@ -256,7 +257,6 @@ def check_payment(order: Order, lease: Lease) -> None:
                 what="authorisation lapsed",
                 cause="The provider let the authorised money go.",
             )
-    look_again_at(grown, order.drop_id, order.now)
 
 
 def payment_came_in(order: Order, snapshot: PaymentSnapshot) -> None:

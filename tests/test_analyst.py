@@ -18,6 +18,7 @@ from orders.engine import run_due
 from orders.models import Evidence, Order, Work
 from orders.risk import language_model
 from orders.risk.explanation import Check, in_our_words
+from orders.risk.features import Features
 from orders.risk.score import Score
 from orders.states import ANALYSES, Level, State, Step
 from tests.language_model import GOOD, LanguageModel, fails, running, says
@@ -214,7 +215,8 @@ def test_a_model_that_keeps_failing_is_left_alone_for_a_while(model: LanguageMod
 def rescored(order: Order, score: int) -> None:
     with transaction.atomic():
         locked = Order.objects.lock(order.number)
-        locked.take_score(Score(score=score, level=Level.HIGH, reasons=REASONS, features={"ip_sale": 30.0}))
+        seen: Features = {"ip_sale": 30.0}
+        locked.take_score(Score(score=score, level=Level.HIGH, at=locked.now, reasons=REASONS, features=seen))
         workflow.ask_analyst(locked)
         locked.commit()
 

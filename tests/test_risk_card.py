@@ -15,7 +15,7 @@ def bought(count):
     drop = open_drop({"9": count})
     orders = [place(drop, a_claim(line1=f"{17 * n + 1} Elm Street", postcode=f"1{n}345")) for n in range(count)]
     settle()
-    for order in orders:
+    for order in reversed(orders):
         pay(order)
         settle()
     return [fresh(order) for order in orders]
@@ -27,7 +27,7 @@ def test_customers_with_one_card_are_scored_again_before_their_review(settings):
     assert {order.state for order in orders} == {State.AWAITING_APPROVAL}
     assert len(set(ClaimSignals.objects.values_list("card_key", flat=True))) == 1
     for order in orders:
-        assert order.evidence.features["card_sale"] >= 5
+        assert order.evidence.features["card_sale"] == 8
         assert order.evidence.reasons[0]["text"].endswith("customers with one card")
 
 
@@ -51,4 +51,4 @@ def test_a_query_that_fails_while_the_payment_is_recorded_stops_no_order(setting
         pay(order)
         settle()
     assert {fresh(order).state for order in orders} == {State.AWAITING_APPROVAL}
-    assert fresh(orders[1]).score_degraded
+    assert "ProgrammingError" in orders[1].events.get(what="scored again").cause

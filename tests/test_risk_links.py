@@ -7,13 +7,14 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orders import clock
 from orders.models import ClaimSignals, Order
 from orders.risk import links, signals
-from orders.risk.links import MOST_BY_WEAK, NotLinked, cut, edges_of, groups_of, join, members, rebuild
+from orders.risk.links import MOST_BY_WEAK, WEAK, NotLinked, cut, edges_of, groups_of, join, kin, members, rebuild
+from orders.risk.replay import RawOrder, written
 from orders.risk.score import score_order
 from orders.states import Outcome, State
 from tests.life import SIGNALS, a_claim, open_drop, place
@@ -68,6 +69,26 @@ def test_a_weak_key_joins_the_first_few_and_with_a_second_one_anybody():
     assert {o.number for o in farm} in groups()
 
 
+def test_the_many_who_share_a_weak_key_are_not_read():
+    drop = open_drop({"9": 30})
+    hall = {"line1": "1 Hall Street", "postcode": "12345"}
+    residents = [customer(drop, n, join_it=False, **hall) for n in range(15)]
+    crowd = [customer(drop, n, join_it=False, client=REPORT) for n in range(15, 25)]
+    both = [customer(drop, n, join_it=False, client=REPORT, **hall) for n in range(25, 28)]
+    read = {signals.order_id for signals in kin(both[-1].signals)}
+    assert read == {o.number for o in [*residents[:MOST_BY_WEAK], *crowd[:MOST_BY_WEAK], *both]}
+
+
+def test_a_replay_keeps_nobody_waiting():
+    raw = {"form": {"phone": "+1 212 555 0188"}}
+    with transaction.atomic():
+        written([RawOrder.read(raw, before=clock.now()) for _ in range(2)])
+        assert [len(group) for group in groups()] == [2]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            assert cursor.fetchone() == (0,)
+
+
 def test_a_group_reaches_back_to_earlier_drops():
     earlier, now = open_drop({"9": 1}), open_drop({"9": 1})
     orders = [customer(drop, n, phone="+1 212 555 0188") for n, drop in enumerate((earlier, now))]
@@ -80,10 +101,12 @@ def test_a_group_reaches_back_to_earlier_drops():
 def test_whoever_comes_first_the_groups_are_the_same():
     drop = open_drop({"9": 60})
     dice = random.Random(7)
-    orders = [
-        customer(drop, n, join_it=False, phone=f"+1 212 555 {dice.randrange(25):04}", device=f"d{dice.randrange(30)}")
-        for n in range(60)
-    ]
+    orders = []
+    for n in range(60):
+        weak = {"line1": "1 Hall Street", "postcode": "12345"} if dice.random() < 0.4 else {}
+        weak |= {"client": REPORT} if dice.random() < 0.4 else {}
+        strong = {"phone": f"+1 212 555 {dice.randrange(130):04}", "device": f"d{dice.randrange(130)}"}
+        orders.append(customer(drop, n, join_it=False, **weak, **strong))
     for order in dice.sample(orders, len(orders)):
         join(order.signals)
     incremental = groups()
@@ -95,7 +118,17 @@ def test_whoever_comes_first_the_groups_are_the_same():
 
 def components(orders):
     """The same by repeated merging of sets, which is slow and hard to get wrong."""
-    sets = [({o.number}, {o.signals.phone_key, o.signals.device_key}) for o in orders]
+    sets = []
+    for order in orders:
+        kept = order.signals
+        keys = {kept.phone_key, kept.device_key}
+        if kept.print_key:
+            keys.add(kept.print_key + kept.address_key)
+        for name in WEAK:
+            holders = [o.number for o in orders if getattr(kept, name) == getattr(o.signals, name) != ""]
+            if order.number in holders[:MOST_BY_WEAK]:
+                keys.add(getattr(kept, name))
+        sets.append(({order.number}, keys))
     merged = True
     while merged:
         merged = False
@@ -159,8 +192,27 @@ def test_staff_may_remove_what_links_wrongly_and_the_journal_tells():
         cut(number=bridge.number, kind="phone", who="rita", reason="Again.")
     with pytest.raises(NotLinked):
         cut(number=bridge.number, kind="horoscope", who="rita", reason="What?")
+    assert rebuilt_are_the_same()
+
+
+def rebuilt_are_the_same():
+    before = groups()
     rebuild()
-    assert {bridge.number, *(o.number for o in right)} in groups()
+    return before == groups()
+
+
+def test_where_a_link_is_removed_the_next_ones_at_that_address_move_up():
+    drop = open_drop({"9": 30})
+    hall = {"line1": "1 Hall Street", "postcode": "12345"}
+    first, *others = [customer(drop, n, **hall) for n in range(MOST_BY_WEAK + 1)]
+    pair = [customer(drop, n, phone="+1 212 555 0188", **hall) for n in (10, 11)]
+    told = cut(number=first.number, kind="address", who="rita", reason="A typing slip.")
+    assert groups() == [{o.number for o in others}, {o.number for o in pair}]
+    assert told == {o.number for o in [first, *others]}
+    assert rebuilt_are_the_same()
+    cut(number=pair[0].number, kind="phone", who="rita", reason="A hotel's desk.")
+    assert groups() == [{o.number for o in others}], "an address of many holds nobody together"
+    assert rebuilt_are_the_same()
 
 
 def test_every_edge_says_why():
@@ -185,6 +237,23 @@ def test_links_outlive_the_signals_by_sixty_days():
     assert kept.link == orders[0].number
     signals.purge(drop.closes_at + timedelta(days=91))
     assert not ClaimSignals.objects.exists()
+
+
+def test_what_is_forgotten_links_nobody_any_more():
+    earlier, now = open_drop({"9": 30}), open_drop({"9": 30})
+    crowd = [customer(earlier, n, client=REPORT) for n in range(MOST_BY_WEAK)]
+    late = [customer(now, n, client=REPORT) for n in (10, 11)]
+    assert groups() == [{o.number for o in crowd}]
+    earlier.closes_at = now.closes_at - timedelta(days=40)
+    earlier.opens_at = earlier.closes_at - timedelta(days=1)
+    earlier.save()
+    forgotten = earlier.closes_at + timedelta(days=31)
+    assert signals.purge(forgotten) == len(crowd)
+    assert groups() == [{o.number for o in late}]
+    assert rebuilt_are_the_same()
+    with CaptureQueriesContext(connection) as queries:
+        assert signals.purge(forgotten) == 0
+    assert len(queries) == 5, "nothing is due: its transaction, the lock, two looks"
 
 
 def test_the_command_says_how_many_groups_there_are():

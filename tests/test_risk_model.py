@@ -14,6 +14,7 @@ from orders.models import Order
 from orders.risk import registry
 from orders.risk import score as scoring
 from orders.risk.model import BadModel, load
+from orders.risk.rules import Assessment
 from orders.states import State
 from tests.life import fresh, open_drop, place, settle
 
@@ -58,7 +59,9 @@ def test_scoring_needs_nothing_of_the_training():
 @pytest.mark.parametrize(
     "text", [None, "", "{", "[]", '{"format": 99}', '{"format": 2, "version": "x", "intercept": 0, "terms": {"a": {}}}',
              '{"format": 2, "version": "x", "intercept": 0, "terms": {"a": {"cuts": [2, 1], "scores": [0, 0, 0, 0],'
-             ' "shares": [0, 0, 1, 0]}}}']
+             ' "shares": [0, 0, 1, 0]}}}',
+             f'{{"format": 2, "version": "x", "intercept": 1{"0" * 400}, "terms": {{}}}}',
+             pytest.param("[" * 100_000, id="nested too deeply")]
 )  # fmt: skip
 def test_a_model_that_cannot_be_read_is_said_so(tmp_path, text):
     file = tmp_path / "model.json"
@@ -66,6 +69,11 @@ def test_a_model_that_cannot_be_read_is_said_so(tmp_path, text):
         file.write_text(text)
     with pytest.raises(BadModel):
         load(file)
+
+
+def test_no_logit_is_too_far_out_for_a_probability():
+    far = [Assessment(logit, {}).probability for logit in (-1e308, -800, -1, 0, 1, 800, 1e308)]
+    assert far == pytest.approx([0, 0, 1 - far[4], 0.5, 0.7310585786, 1, 1])
 
 
 @pytest.mark.usefixtures("strangers")

@@ -10,14 +10,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders import clock
-from orders.models import ClaimSignals, Drop, Order
+from orders import clock, workflow
+from orders.models import ClaimSignals, Drop, Evidence, Order
 from orders.risk import neighbours
 from orders.risk.keys import digest
 from orders.risk.limit import count_attempt
 from orders.risk.score import Score, rescore, score_order
-from orders.states import Level, Outcome, State
-from tests.life import SIGNALS, SIZE, a_claim, features_now, open_drop, place
+from orders.states import Level, Outcome, State, Step
+from tests.life import SIGNALS, SIZE, a_claim, features_now, one_step, open_drop, place
 
 BROWSER = [["User-Agent", "Mozilla/5.0"], ["Accept-Language", "en"]]
 
@@ -193,7 +193,7 @@ def crowded(db: None) -> Drop:
 
 def look_again(order: Order, now: datetime) -> list[tuple[int, Score]]:
     """Whom the order shows to be an operator's, with their new scores."""
-    return rescore(score_order(order, now).grown, order.drop_id, now)
+    return rescore(score_order(order, now).grown, order.drop_id)
 
 
 def asked(queries: CaptureQueriesContext) -> list[str]:
@@ -217,7 +217,7 @@ def test_scoring_linked_orders_again_takes_three_queries_however_many_they_are(c
     fiftieth = [order for order in orders if order.postcode == "99"][49]
     with CaptureQueriesContext(connection) as queries:
         again = look_again(fiftieth, clock.now())
-    assert len(asked(queries)) == 1 + 3 + 3  # the time; its own score; theirs
+    assert len(asked(queries)) == 1 + 3 + 4  # the time; its own score; theirs at their time
     assert len(again) == 59
 
 
@@ -297,6 +297,52 @@ def test_any_shared_key_links(shared: dict[str, Any]) -> None:
         scored(order)
     Order.objects.update(score=0)
     assert {number for number, _ in look_again(orders[-1], clock.now())} == {order.number for order in orders[:-1]}
+
+
+@pytest.mark.django_db
+def test_who_unites_two_groups_has_both_scored_again_and_the_next_one_nobody() -> None:
+    drop = open_drop({"9": 40})
+    phone, right = "+1 415 555 2671", {"device": "one browser"}
+    siblings = [scored(stranger(drop, n, phone=phone)) for n in range(10)]
+    siblings += [scored(stranger(drop, n, raw=right)) for n in range(10, 22)]
+    bridge = scored(stranger(drop, 22))
+    assert score_order(bridge, clock.now()).grown == frozenset()
+    bridge = stranger(drop, 23, raw=right, phone=phone)
+    assert score_order(bridge, clock.now()).grown == {order.number for order in siblings}
+    assert score_order(bridge, clock.now()).grown == frozenset(), "it unites nobody any more"
+    assert score_order(stranger(drop, 24, phone=phone), clock.now()).grown == frozenset(), "24 is no size of the series"
+
+
+@pytest.mark.django_db
+def test_a_score_that_was_made_earlier_takes_no_later_ones_place() -> None:
+    order = scored(stranger(open_drop(), 1))
+    kept = order.evidence.scored_at
+    assert kept
+    older, newer = (
+        Score(score=n, level=Level.LOW, at=kept + timedelta(seconds=n), features={"ip_sale": 1.0}) for n in (-1, 7)
+    )
+    assert [order.take_score(newer), order.take_score(older)] == [True, False]
+    assert (order.score, Evidence.objects.get().scored_at) == (7, newer.at)
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_killed_before_it_looks_again_leaves_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    drop = open_drop({"9": 5})
+    for number in range(5):
+        stranger(drop, number, phone="+1 415 555 2671")
+        if number < 4:
+            one_step(Step.SCORE_RISK)
+
+    def killed(*_: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(workflow, "rescore", killed)
+    with pytest.raises(SystemExit):
+        one_step(Step.SCORE_RISK)
+    monkeypatch.undo()
+    while one_step(Step.SCORE_RISK):
+        pass
+    assert [evidence.features["phone_sale"] for evidence in Evidence.objects.all()] == [5] * 5
 
 
 @pytest.mark.django_db

@@ -58,14 +58,16 @@ def test_the_work_cannot_have_taken_longer_than_the_page_was_there(told: Any, ke
 
 
 def test_a_page_that_was_open_for_hours_has_a_late_ticket() -> None:
-    begun = now() - ticket.LIFE - SECOND
-    assert ticket.read(solved(ticket.issue(begun)), now()) == {"ticket": Ticket.LATE}
+    begun = now()
+    sent = solved(ticket.issue(begun))
+    assert ticket.read(sent, begun + ticket.LIFE - SECOND)["ticket"] == Ticket.VALID
+    assert ticket.read(sent, begun + ticket.LIFE + SECOND) == {"ticket": Ticket.LATE}, "by the database's clock"
 
 
-def easier(sent: str) -> str:
-    """The same work for a challenge that asks for less."""
+def altered(sent: str, **parameters: Any) -> str:
+    """The same work for a challenge that says something else."""
     payload = json.loads(base64.b64decode(sent))
-    payload["challenge"]["parameters"]["cost"] = 1
+    payload["challenge"]["parameters"] |= parameters
     return base64.b64encode(json.dumps(payload).encode()).decode()
 
 
@@ -73,7 +75,8 @@ def test_work_that_was_not_done_or_is_not_ours_is_invalid(settings: Any) -> None
     challenge = ticket.issue(now())
     sent = solved(challenge)
     prefix = json.loads(challenge)["parameters"]["keyPrefix"]
-    forged = [solved(challenge, derived_key=prefix.ljust(64, "0")), solved(challenge, derived_key=None), easier(sent)]
+    forged = [solved(challenge, derived_key=prefix.ljust(64, "0")), solved(challenge, derived_key=None)]
+    forged += [altered(sent, cost=1), altered(sent, expiresAt=1), altered(sent, data={"issued": 0})]
     for text in [
         *forged,
         "x",

@@ -11,6 +11,7 @@ class Evidence(models.Model):
     reasons = models.JSONField(default=list, blank=True, help_text="The strongest, with value and contribution.")
 
     model = models.CharField(max_length=60, blank=True, db_default="", help_text="Its version, and the vector's.")
+    scored_at = models.DateTimeField(null=True, help_text="Whatever was known then, the score saw.")
     challenger = models.JSONField(null=True, help_text="The score and version of a model that is tried beside.")
     explored = models.BooleanField(
         default=False, db_default=False, help_text="Reviewed without the score: what people say then is no echo of it."

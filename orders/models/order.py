@@ -182,13 +182,19 @@ class Order(models.Model):
         assert self.pair_id is not None
         Pair.objects.filter(pk=self.pair_id).update(state=state)
 
-    def take_score(self, score: "Score") -> None:
-        """The score that the order has from now on, with its evidence."""
+    def take_score(self, score: "Score") -> bool:
+        """The score that the order has from now on, with its evidence. False: it keeps the one that it has, which was
+        made later, or made at all where this is a stand-in."""
+        if self.score is not None and (
+            score.is_stand_in or Evidence.objects.filter(order=self, scored_at__gt=score.at).exists()
+        ):
+            return False
         self.score, self.level, self.score_degraded = score.score, score.level, score.degraded
         seen = {
             "features": score.features,
             "reasons": score.reasons,
             "model": score.model,
+            "scored_at": score.at,
             "challenger": score.challenger,
             "explored": self.is_explored(),
             "explanation": None,  # it was of another score
@@ -196,6 +202,7 @@ class Order(models.Model):
         Evidence.objects.bulk_create(
             [Evidence(order=self, **seen)], update_conflicts=True, update_fields=[*seen], unique_fields=["order"]
         )
+        return True
 
     def is_explored(self) -> bool:
         """Is it of the share that is reviewed without the score? Its own random id says, so every time the same."""

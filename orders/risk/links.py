@@ -6,7 +6,7 @@ shares a second weak key too. An IP address never joins. `ClaimSignals.link` is 
 empty is an order by itself. `rebuild` finds the groups again from the keys.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -14,7 +14,7 @@ from itertools import pairwise
 from operator import or_
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from orders.errors import Refused
 from orders.models import ClaimSignals, Order
@@ -24,7 +24,7 @@ STRONG = {"phone_key": "phone", "card_key": "card", "email_key": "mailbox", "dev
 WEAK = {"address_key": "address", "print_key": "fingerprint"}
 KEYS = STRONG | WEAK
 MOST_BY_WEAK = 6  # orders that one weak key joins
-LOCK = (3, 0)  # the advisory lock under which keys are added and groups change
+LOCK = (3, 0)  # the advisory lock under which keys are taken away and groups change
 
 WRITE = """
 UPDATE orders_claimsignals AS kept SET link = found.link
@@ -49,7 +49,7 @@ class Edge:
 
 
 def lock() -> None:
-    """Whoever changes keys or groups waits for its turn, which ends with the transaction."""
+    """Whoever takes keys away or changes groups waits for its turn, which ends with the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
 
@@ -98,9 +98,18 @@ def edges_of(rows: Iterable[ClaimSignals]) -> list[Edge]:
 
 
 def kin(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
-    """Every order that shares a key with this one, and itself."""
-    same = [Q(**{name: key}) & ~Q(**{name: ""}) for name in KEYS if (key := getattr(signals, name))]
-    return ClaimSignals.objects.filter(reduce(or_, same, Q(order_id=signals.order_id))).defer("raw")
+    """This order and whoever its keys may join it with: of the thousands who own one popular phone the first few.
+
+    Those are sorted by a sum, so that they are read by their key's index: the planner would walk through all orders
+    instead until it had met enough of them.
+    """
+    rows = ClaimSignals.objects.defer("raw")
+    same = {name: Q(**{name: key}) & ~Q(**{name: ""}) for name in KEYS if (key := getattr(signals, name))}
+    strong = reduce(or_, (same[name] for name in STRONG if name in same), Q(order_id=signals.order_id))
+    weak = [same[name] for name in WEAK if name in same]
+    first = [rows.filter(one).order_by(F("order_id") + 0)[:MOST_BY_WEAK] for one in weak]
+    both = [rows.filter(*weak)] if len(weak) == len(WEAK) else []
+    return rows.filter(strong).union(*first, *both)
 
 
 def joined_groups(signals: ClaimSignals) -> set[int]:
@@ -112,18 +121,23 @@ def joined_groups(signals: ClaimSignals) -> set[int]:
     return groups
 
 
-def join(signals: ClaimSignals) -> None:
-    """Unite what this order connects. Its keys must be committed, or stored under the lock.
+def join(signals: ClaimSignals) -> range:
+    """Unite what this order connects. Its keys must be committed. Returns the sizes that a group passed by it, the
+    smallest one where it united several.
 
     One query for an order that shares nothing. Of two that come at the same instant, one waits and sees the other.
     """
     if joined_groups(signals) <= {signals.link or signals.order_id, signals.order_id}:
-        return
+        return range(0)
     with transaction.atomic():
         lock()
         groups = joined_groups(signals)
+        united = ClaimSignals.objects.filter(Q(link__in=groups) | Q(order_id__in=groups))
+        sizes = Counter(link or number for number, link in united.values_list("order_id", "link"))
         signals.link = min(groups)
-        ClaimSignals.objects.filter(Q(link__in=groups) | Q(order_id__in=groups)).update(link=signals.link)
+        united.exclude(link=signals.link).update(link=signals.link)
+    others = [size for first, size in sizes.items() if (first, size) != (signals.order_id, 1)]
+    return range(min(others, default=1) + 1, sizes.total() + 1)
 
 
 def members(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
@@ -132,32 +146,32 @@ def members(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
     return ClaimSignals.objects.filter(group).order_by("order_id")
 
 
-def regroup(rows: "QuerySet[ClaimSignals]") -> int:
-    """Work out the groups of these orders anew; says how many there are of more than one order."""
+def regroup(rows: "QuerySet[ClaimSignals]") -> set[int]:
+    """Work out anew the groups of these orders, among whom must be all that share a weak key; says whose changed."""
     rows = rows.defer("raw")
     found = groups_of(rows)
     firsts = set(found.values())
     alone = firsts - {first for number, first in found.items() if number != first}
     links = {number: None if number in alone else first for number, first in found.items()}
-    changed = [(row.order_id, links[row.order_id]) for row in rows if row.link != links[row.order_id]]
+    changed = {row.order_id: links[row.order_id] for row in rows if row.link != links[row.order_id]}
     with connection.cursor() as cursor:
-        cursor.execute(WRITE, [[number for number, _ in changed], [link for _, link in changed]])
-    return len(firsts - alone)
+        cursor.execute(WRITE, [list(changed), list(changed.values())])
+    return set(changed)
 
 
 @transaction.atomic
-def rebuild(drop_id: int | None = None) -> int:
-    """Work out all groups anew, or those of one drop that shares nothing with others; says how many there are."""
+def rebuild() -> int:
+    """Work out all groups anew; says how many there are of more than one order."""
     lock()
-    rows = ClaimSignals.objects.all()
-    return regroup(rows if drop_id is None else rows.filter(drop_id=drop_id))
+    regroup(ClaimSignals.objects.all())
+    return ClaimSignals.objects.exclude(link=None).values("link").distinct().count()
 
 
 @transaction.atomic
 def cut(*, number: int, kind: str, who: str, reason: str) -> set[int]:
     """Staff say that this order is not linked by its phone, its address, ...: the key is forgotten, its group falls
-    apart where nothing else holds it, and the journal tells. Returns the orders that were its group, itself included.
-    Raises NotLinked, Order.DoesNotExist.
+    apart where nothing else holds it, the seventh at its address moves up, and the journal tells. Returns the orders
+    that were its group, itself included, and whoever is in another one now. Raises NotLinked, Order.DoesNotExist.
     """
     order = Order.objects.lock(number)
     lock()
@@ -165,10 +179,9 @@ def cut(*, number: int, kind: str, who: str, reason: str) -> set[int]:
     signals = ClaimSignals.objects.filter(order=order).first()
     if name is None or signals is None or not getattr(signals, name):
         raise NotLinked(f"Order {number} is not linked by its {kind}.")
-    group = members(signals)
-    linked = set(group.values_list("order_id", flat=True))
+    linked = set(members(signals).values_list("order_id", flat=True))
     setattr(signals, name, "")
     signals.save(update_fields=[name])
-    regroup(group)
+    linked |= regroup(ClaimSignals.objects.all())
     order.record("link removed", actor=Actor.REVIEWER, who=who, cause=reason, kind=kind)
     return linked

@@ -68,7 +68,7 @@ def load(path: Path) -> TableModel:
     """Raises BadModel, whatever is wrong with the file."""
     try:
         return read(json.loads(path.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadModel(f"{path.name}: {error if isinstance(error, BadModel) else type(error).__name__}") from error
 
 
@@ -85,7 +85,7 @@ def read(table: Any) -> TableModel:
             raise BadModel("it has a term whose scores do not fit its cuts")
         (intercept,) = numbers([table["intercept"]])
         return TableModel(version=str(table["version"]), intercept=intercept, terms=terms)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadModel(type(error).__name__) from error
 
 

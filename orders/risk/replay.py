@@ -137,7 +137,7 @@ def written(raws: Sequence[RawOrder]) -> list[Order]:
         kept.pk, kept.card_key = order.number, token_key("card", raw.card)
         signals.append(kept)
     ClaimSignals.objects.bulk_create(signals, batch_size=BATCH)
-    links.rebuild(OURS)
+    links.regroup(ClaimSignals.objects.filter(drop_id=OURS))
     attempts = Counter((kept.ip_key, kept.at.replace(second=0, microsecond=0)) for kept in signals if kept.ip_key)
     ClaimAttempts.objects.bulk_create(
         [

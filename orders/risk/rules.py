@@ -23,7 +23,13 @@ class Assessment:
 
     @property
     def probability(self) -> float:
-        return 1 / (1 + math.exp(-self.logit))
+        return logistic(self.logit)
+
+
+def logistic(logit: float) -> float:
+    """The probability of a logit, however far out: e to the power of 710 is more than a float can hold."""
+    tail = math.exp(-abs(logit))
+    return (1 if logit >= 0 else tail) / (1 + tail)
 
 
 class RiskModel(Protocol):

@@ -2,18 +2,21 @@
 
 import logging
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from psycopg.errors import QueryCanceled
 
+from orders import clock
 from orders.models import Order
-from orders.risk import links, neighbours, registry
+from orders.risk import links, neighbours, registry, signals
 from orders.risk.features import VERSION, Features, features_of, signed
+from orders.risk.keys import token_key
 from orders.risk.neighbours import Neighbours
 from orders.risk.rules import Assessment
 from orders.states import CANCELLABLE, Level
@@ -27,7 +30,9 @@ NEUTRAL = 50  # of a score that could not be made
 PATIENCE = "1s"  # for a query; a dozen at most, those for linked orders included, stand between an order and its page
 
 # An order is scored again when a group it belongs to reaches one of these sizes: the steps grow with the group, so
-# that all orders of a sale together cause about three more scores each, not one for each pair of them.
+# that all orders of a sale together cause about three more scores each, not one for each pair of them. The keys of a
+# claim are there before anybody is scored, so it brought its groups to the size that is its rank. A card is known in
+# the order of the payments, and an order may unite groups, which then pass several sizes.
 GROWTH = frozenset({2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000})
 LINKS = ("ip", "net", "domain", "block", "phone", "device", "card", "ticket", "link")
 
@@ -40,6 +45,7 @@ class Score:
 
     score: int
     level: Level
+    at: datetime | None = None  # whatever was known then, it saw
     reasons: list[dict[str, Any]] = field(default_factory=list)
     features: Features = field(default_factory=dict)
     degraded: bool = False
@@ -47,6 +53,11 @@ class Score:
     model: str = ""  # its version, and that of the vector it saw
     challenger: dict[str, Any] | None = None  # version and score of the model that is tried beside
     grown: frozenset[int] = frozenset()  # orders of the groups that this one brought to a size in GROWTH
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Nothing was looked at."""
+        return self.degraded and not self.features
 
 
 def level_of(score: int) -> Level:
@@ -72,34 +83,54 @@ def score_order(order: Order, now: datetime) -> Score:
     """The order's score from everything known at `now`.
 
     A scorer that fails or takes too long never blocks an order: its score is then a neutral stand-in, marked as
-    degraded. Only a lost database (OperationalError, InterfaceError) is the caller's, who could not save the score
-    either and tries again.
+    degraded. Only a lost database is the caller's, who could not save the score either and tries again; so does a
+    step whose session was lost, though Django has found a new one by then.
     """
     try:
         with with_patience():
             kept = signed([order])
-            for signals in kept.values():
-                links.join(signals)
+            passed = {size for each in kept.values() for size in links.join(each)}
             around = neighbours.find(kept.values(), drop_id=order.drop_id, now=now)
             score = assess(features_of([order], kept, around)[order.number])
-            return replace(score, grown=grown_groups(order.number, around))
-    except (OperationalError, InterfaceError):
-        raise
+            return replace(score, at=now, grown=grown_groups(order.number, around, passed))
     except Exception as error:
-        report(error, order.number)
-        cause = f"The scorer failed with {type(error).__name__}; the score is a stand-in."
-        return Score(score=NEUTRAL, level=level_of(NEUTRAL), degraded=True, cause=cause)
+        return stand_in(error, order, now)
 
 
-def rescore(numbers: Collection[int], drop_id: int, now: datetime) -> list[tuple[int, Score]]:
+def score_with_card(order: Order, fingerprint: str) -> Score | None:
+    """The score of an order whose payment told the card; None where that changes nothing. Fails like score_order.
+
+    The card is known before anybody asks who has it: of two that are paid with it at the same instant, one sees the
+    other. Test cards are everybody's, so they are not counted.
+    """
+    if not (fingerprint and settings.RISK_COUNTS_CARDS):
+        return None
+    card = token_key("card", fingerprint)
+    try:
+        with with_patience():
+            signals.know_card(order, card)
+    except Exception as error:
+        return stand_in(error, order, clock.now())
+    return score_order(order, clock.now()) if signals.shares_card(order, card) else None
+
+
+def stand_in(error: Exception, order: Order, now: datetime) -> Score:
+    """The score of an order that could not be scored. Raises the error where the database is lost."""
+    report(error, order.number)
+    cause = f"The scorer failed with {type(error).__name__}."
+    return Score(score=NEUTRAL, level=level_of(NEUTRAL), at=now, degraded=True, cause=cause)
+
+
+def rescore(numbers: Collection[int], drop_id: int) -> list[tuple[int, Score]]:
     """The undecided ones of these orders of one drop, by number, with their new scores where changed.
 
-    An operator's first orders look innocent until the others come. Three queries at most, however many orders. Fails
+    An operator's first orders look innocent until the others come. Four queries at most, however many orders. Fails
     like score_order: then nobody is scored again.
     """
     if not numbers:
         return []
     try:
+        now = clock.now()
         with with_patience():
             orders = list(
                 Order.objects.filter(
@@ -109,20 +140,24 @@ def rescore(numbers: Collection[int], drop_id: int, now: datetime) -> list[tuple
             kept = signed(orders)
             around = neighbours.find(kept.values(), drop_id=drop_id, now=now)
             features = features_of(orders, kept, around)
-            scores = [(order, assess(features[order.number])) for order in orders]
+            scores = [(order, replace(assess(features[order.number]), at=now)) for order in orders]
         return [(order.number, score) for order, score in scores if score.score != order.score]
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
         report(error, min(numbers))
         return []
 
 
-def grown_groups(number: int, around: Neighbours) -> frozenset[int]:
+def grown_groups(number: int, around: Neighbours, passed: Set[int]) -> frozenset[int]:
     """The other orders of those groups that this order brought to a size in GROWTH: who shares an address, a phone, a
-    private mail domain, an IP address, a network, ... with it."""
-    groups = (group for kind in LINKS for group in around.groups[kind].values() if group.rank(number) in GROWTH)
-    return frozenset(member.number for group in groups for member in group.members) - {number}
+    private mail domain, an IP address, a network, ... with it. `passed` are the sizes that its linked ones passed."""
+    grown: set[int] = set()
+    for kind in LINKS:
+        for group in around.groups[kind].values():
+            if rank := group.rank(number):
+                sizes = {"card": {len(group.members)}, "link": {rank, *passed}}.get(kind, {rank})
+                if sizes & GROWTH:
+                    grown.update(member.number for member in group.members)
+    return frozenset(grown - {number})
 
 
 def assess(features: Features) -> Score:
@@ -167,6 +202,9 @@ def points(assessment: Assessment) -> int:
 
 
 def report(error: Exception, number: int) -> None:
-    """Type and place only: a message or a traceback could quote the customer."""
+    """Type and place only: a message or a traceback could quote the customer. Raises the error where the database is
+    lost; a full disk or a deadlock is an OperationalError, too."""
+    if not connection.is_usable():
+        raise error
     where = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("order %s not scored: %s at %s:%s", number, type(error).__name__, where.name, where.lineno)

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from orders.models import ClaimSignals, Order
@@ -39,16 +38,13 @@ def signals_of(order: Order, raw: dict[str, Any]) -> ClaimSignals:
     )
 
 
-def know_card(order: Order, fingerprint: str) -> bool:
-    """The payment told which card it was. Did another customer pay with it, so that the score changes?
-
-    Test cards are everybody's, so they are not counted.
-    """
-    if not (fingerprint and settings.RISK_COUNTS_CARDS):
-        return False
-    card = keys.token_key("card", fingerprint)
-    links.lock()
+def know_card(order: Order, card: str) -> None:
+    """The payment told which card it was, by its key."""
     ClaimSignals.objects.filter(order=order).update(card_key=card)
+
+
+def shares_card(order: Order, card: str) -> bool:
+    """Was another order paid with it?"""
     return ClaimSignals.objects.filter(card_key=card).exclude(order=order).exists()
 
 
@@ -61,8 +57,14 @@ def place_of(order: Order) -> Place | None:
 
 @transaction.atomic
 def purge(now: datetime) -> int:
-    """Forget what the requests showed 30 days after the drop, and what links orders after 90; says of how many."""
+    """Forget what the requests showed 30 days after the drop, and what links orders after 90; says of how many.
+
+    Whoever was linked by it is so no longer, and the seventh at an address moves up.
+    """
     links.lock()
     shown = ClaimSignals.objects.filter(drop__closes_at__lt=now - KEPT_AFTER_SALE).exclude(raw={})
     emptied = shown.update(raw={}, ip_key="", net_key="", header_key="", print_key="", ticket_key="")
-    return emptied + ClaimSignals.objects.filter(drop__closes_at__lt=now - LINKED_AFTER_SALE).delete()[0]
+    deleted, _ = ClaimSignals.objects.filter(drop__closes_at__lt=now - LINKED_AFTER_SALE).delete()
+    if emptied or deleted:
+        links.regroup(ClaimSignals.objects.all())
+    return emptied + deleted

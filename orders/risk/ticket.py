@@ -37,7 +37,6 @@ def issue(now: datetime) -> str:
         ALGORITHM,
         ROUNDS,
         counter=FEWEST + secrets.randbelow(MOST - FEWEST),
-        expires_at=now + LIFE,
         data={"issued": milliseconds(now)},
         hmac_secret=secret("challenge"),
         hmac_key_secret=secret("solution"),
@@ -48,7 +47,8 @@ def issue(now: datetime) -> str:
 def read(sent: str, now: datetime) -> dict[str, Any]:
     """What a claim's signals keep of its ticket: `ticket` as above, and of a valid one `ticket_ms` and `ticket_id`.
 
-    The script says how long the work took; the time since the page was made is the limit of what it can say.
+    The script says how long the work took; the time since the page was made is the limit of what it can say. That time
+    is signed; ALTCHA's own `expiresAt` is looked at before any signature, so a forger would choose to be late.
     """
     if not sent:
         return {"ticket": Ticket.MISSING}
@@ -58,10 +58,12 @@ def read(sent: str, now: datetime) -> dict[str, Any]:
         return {"ticket": Ticket.INVALID}
     checked = verify_solution(payload, secret("challenge"), hmac_key_secret=secret("solution"))
     if not checked.verified:
-        return {"ticket": Ticket.LATE if checked.expired else Ticket.INVALID}
+        return {"ticket": Ticket.INVALID}
     parameters, took = payload.challenge.parameters, payload.solution.time
     assert parameters.data is not None
     since = milliseconds(now) - parameters.data["issued"]
+    if since > LIFE / timedelta(milliseconds=1):
+        return {"ticket": Ticket.LATE}
     told = isinstance(took, int | float) and took >= 0
     return {
         "ticket": Ticket.VALID,

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from tests.sales import Entry
 
 SALES, LINKED, RAW = (500, 5_000), 50_000, 10_000
+# Everybody has the year's most popular phone: thousands of orders share a fingerprint.
+PHONE = {
+    "timezone": "America/New_York",
+    "languages": ["en-US"],
+    "platform": "iPhone",
+    "touch": True,
+    "screen": [390, 844],
+}
 
 
 def runs() -> list[Run]:
@@ -57,7 +65,8 @@ def main() -> None:
 def invented(claims: int) -> "list[Entry]":
     from tests.sales import invented_sale
 
-    return invented_sale(claims, "mixed", customers=claims - claims // 5, orders=claims // 5)
+    sale = invented_sale(claims, "mixed", customers=claims - claims // 5, orders=claims // 5)
+    return [replace(entry, signals=entry.signals | {"client": PHONE}) for entry in sale]
 
 
 def sale(claims: int) -> Run:
