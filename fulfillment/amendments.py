@@ -6,7 +6,14 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils.dateparse import parse_datetime
 
-from fulfillment.decisions import InvalidDecision, NotAllowed, may_decide, refuse_own_order
+from fulfillment.decisions import (
+    InvalidDecision,
+    NotAllowed,
+    may_decide,
+    refuse_own_order,
+    refuse_second_decision,
+    standing,
+)
 from fulfillment.locks import refuse_locked
 from orders import clock, workflow
 from orders.models import Order
@@ -25,13 +32,15 @@ def may_extend(user: User | AnonymousUser) -> bool:
 def remove_link(*, public_id: UUID, staff: User, kind: str, reason: str) -> Order:
     """The order is not linked by this; its score follows, and who said so does not decide it.
 
-    Raises NotAllowed, Order.DoesNotExist, InvalidDecision, Locked while a colleague looks at it, NotLinked.
+    Raises NotAllowed, Order.DoesNotExist, AlreadyDecided by this very person, InvalidDecision, Locked while a colleague
+    looks at it, NotLinked.
     """
     if not may_cut(staff):
         raise NotAllowed("You need the permission to remove links.")
     order = Order.objects.get(public_id=public_id)
     order.now = clock.now()
     refuse_own_order(order, staff)
+    refuse_second_decision(standing(order), staff)
     refuse_locked(order, staff)
     reason = checked(reason)
     # Not in one transaction with the look at the lock: the group is scored order by order, each under its own.

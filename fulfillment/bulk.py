@@ -48,10 +48,12 @@ def preview(numbers: Iterable[int], reviewer: User, **words: Any) -> list[Line]:
 
 
 def withdraw_each(numbers: Iterable[int], reviewer: User) -> list[Line]:
+    """Take back what this person decided and may still withdraw."""
     return each(numbers, partial(withdraw, reviewer=reviewer))
 
 
 def each(numbers: Iterable[int], act: Callable[..., Decision]) -> list[Line]:
+    """The act on each order by itself, in the order of their numbers; a refusal stops no other."""
     lines = []
     for order in Order.objects.filter(number__in=numbers).only("number", "public_id").order_by("number"):
         try:

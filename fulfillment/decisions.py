@@ -1,5 +1,6 @@
 """Deciding a review: every rule of it, whoever asks and through whichever door."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from orders import clock
 from orders.customers import customer_key
 from orders.errors import AlreadyDecided, Refused
 from orders.models import Order
-from orders.states import CANCELLABLE, Actor
+from orders.states import CANCELLABLE, Actor, State
 from orders.workflow import approve_order, order_in_review, reject_order, withdraw_decision
 
 EDITS = ("link removed", "scored again")  # what the journal says of a person who changed an order's evidence
@@ -37,6 +38,12 @@ class InvalidDecision(Refused):
     code = "invalid"
 
 
+class ScoreChanged(Refused):
+    """The decision was made on a score that the order no longer has."""
+
+    code = "score_changed"
+
+
 def may_decide(user: User | AnonymousUser) -> bool:
     """Is this person a reviewer? One whose staff log-in was withdrawn is none, whatever permissions were left over."""
     return user.is_staff and user.has_perm("fulfillment.decide_review")
@@ -49,29 +56,34 @@ def refuse_own_order(order: Order, reviewer: User) -> None:
 
 
 @transaction.atomic
-def decide_review(*, public_id: UUID, reviewer: User, verdict: str, reason: str, note: str, undo: int = 0) -> Decision:
+def decide_review(
+    *, public_id: UUID, reviewer: User, verdict: str, reason: str, note: str, undo: int = 0, seen: str = ""
+) -> Decision:
     """Approve or reject; for `undo` seconds it may be withdrawn, and takes effect then.
 
-    Where QS_FOUR_EYES_SCORE asks for it, the first approval is kept and waits for another person's (`needs_second`).
-    Raises NotAllowed, Order.DoesNotExist, InvalidDecision, Locked, and as the order's state has it TooLate,
-    AlreadyDecided or NotInReview; the very same decision sent twice is decided already.
+    `seen` is the score that the reviewer was shown, empty where that is not told. Where QS_FOUR_EYES_SCORE asks for it,
+    the first approval is kept and waits for another person's (`needs_second`).
+    Raises NotAllowed, Order.DoesNotExist, ScoreChanged, InvalidDecision, Locked, and as the order's state has it
+    TooLate, AlreadyDecided or NotInReview; the very same decision sent twice is decided already.
     """
     order = locked_for(public_id, reviewer)
     refuse_edited_order(order, reviewer)
-    note = note.strip()
+    earlier = list(standing(order))
+    refuse_second_decision(earlier, reviewer)
+    order = order_in_review(order.number)
+    if seen and seen != str(order.score):
+        raise ScoreChanged("The score has changed. Please look again.")
+    note = note.replace("\r\n", "\n").strip()  # a browser counts a new line once, and sends two characters
     check_words(order, verdict=verdict, reason=reason, note=note)
     if not 0 <= undo <= LONGEST_UNDO:
         raise InvalidDecision(f"A decision can be withdrawn for at most {LONGEST_UNDO} seconds.")
-    earlier = list(standing(order))
-    if own := next((decision for decision in earlier if same_person(decision.reviewer, reviewer)), None):
-        text = "Your approval is kept. A colleague gives the second one." if own.needs_second else DECIDED
-        raise AlreadyDecided(text)
     words = {"reviewer": reviewer.get_username(), "reason": reason, "note": note}
-    first_of_two = verdict == Verdict.APPROVE and needs_four_eyes(order) and not earlier
+    counted = [decision for decision in earlier if not has_edited(decision.reviewer, order)]
+    first_of_two = verdict == Verdict.APPROVE and needs_four_eyes(order) and not counted
     refuse_locked(order, reviewer)
     leave(order, reviewer)
     if first_of_two:
-        decided = order_in_review(order.number)
+        decided = order
         decided.record("first approval", actor=Actor.REVIEWER, who=words["reviewer"], cause=reason, note=note)
     else:
         act = approve_order if verdict == Verdict.APPROVE else reject_order
@@ -96,7 +108,7 @@ def withdraw(*, public_id: UUID, reviewer: User) -> Decision:
     """
     order = locked_for(public_id, reviewer)
     decision = standing(order).filter(reviewer=reviewer).first()
-    if decision is None or (decision.needs_second and standing(order).count() > 1):
+    if decision is None or (decision.needs_second and standing(order).filter(needs_second=False).exists()):
         raise AlreadyDecided("There is no decision of yours left to withdraw.")
     if decision.needs_second:
         order = order_in_review(order.number)
@@ -118,10 +130,24 @@ def locked_for(public_id: UUID, reviewer: User) -> Order:
 
 
 def refuse_edited_order(order: Order, reviewer: User) -> None:
-    """Raises NotAllowed for who removed a link of the order, or by removing one elsewhere changed its score."""
-    names = order.events.filter(what__in=EDITS, actor=Actor.REVIEWER).values("who")
-    if any(same_person(editor, reviewer) for editor in User.objects.filter(username__in=names)):
+    """Raises NotAllowed for who changed the order's evidence."""
+    if has_edited(reviewer, order):
         raise NotAllowed("You changed what this order is linked by. A colleague decides it.")
+
+
+def has_edited(person: User, order: Order) -> bool:
+    """Did they remove a link of the order, or by removing one elsewhere change its score?"""
+    names = order.events.filter(what__in=EDITS, actor=Actor.REVIEWER).values("who")
+    return any(same_person(editor, person) for editor in User.objects.filter(username__in=names))
+
+
+def refuse_second_decision(decisions: Iterable[Decision], person: User) -> None:
+    """Raises AlreadyDecided where one of an order's standing decisions is theirs, under whichever account."""
+    for decision in decisions:
+        if same_person(decision.reviewer, person):
+            raise AlreadyDecided(
+                "Your approval is kept. The rest is a colleague's." if decision.needs_second else DECIDED
+            )
 
 
 def is_blind(order: Order) -> bool:
@@ -152,7 +178,10 @@ def last_stored(reviewer: User) -> Decision | None:
     """This person's latest decision that may still be withdrawn, with the order's `stored` one."""
     return (
         Decision.objects.filter(
-            reviewer=reviewer, withdrawn_at__isnull=True, order__stored__takes_effect_at__gt=clock.expression()
+            reviewer=reviewer,
+            withdrawn_at__isnull=True,
+            order__state=State.AWAITING_APPROVAL,  # a customer's cancel overtakes what is stored
+            order__stored__takes_effect_at__gt=clock.expression(),
         )
         .exclude(needs_second=True)
         .select_related("order__stored")

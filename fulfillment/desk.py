@@ -17,7 +17,7 @@ from fulfillment.decisions import LONGEST_UNDO, InvalidDecision, is_blind, last_
 from fulfillment.filters import LEVELS, UNSEEN, Filters
 from fulfillment.following import claim_first, following
 from fulfillment.reasons import REASONS, Verdict
-from fulfillment.reviews import TimeLeft, fingerprint, in_review, listed
+from fulfillment.reviews import TimeLeft, fingerprint, group_sizes, in_review, listed
 from fulfillment.views import asks_json, refuse, reviewers_only, to_review
 from orders import clock
 from orders.errors import Refused
@@ -26,6 +26,7 @@ from orders.storefront.status import iso
 
 PER_PAGE = MOST  # rows; more of them would make the page larger than 80 KB
 CHOICES = [(verdict, [(f"{verdict}:{reason}", reason.label) for reason in REASONS[verdict]]) for verdict in Verdict]
+DIGITS = 18  # of an order's number, at most
 RENDERED = 60  # seconds for which the same rows are not rendered again for a colleague
 
 
@@ -48,6 +49,7 @@ def desk(request: HttpRequest) -> HttpResponse:
 def rows(request: HttpRequest, filters: Filters) -> dict[str, Any]:
     """One page of the list, and how many there are of each level."""
     page = Paginator(listed(filters.reviews()), PER_PAGE).get_page(request.GET.get("page"))
+    linked = group_sizes(order.link for order in page.object_list)
     levels: dict[str, int] = {}
     sizes = set()
     for level, hidden, size, count in (
@@ -68,11 +70,15 @@ def rows(request: HttpRequest, filters: Filters) -> dict[str, Any]:
         "page": page,
         "earlier": filters.query_with(page=page.number - 1) if page.has_previous() else None,
         "later": filters.query_with(page=page.number + 1) if page.has_next() else None,
-        "rows": [(order, TimeLeft(order.opened_at, order.deadline_at, order.now)) for order in page.object_list],
+        "rows": [
+            (order, TimeLeft(order.opened_at, order.deadline_at, order.now), linked.get(order.link))
+            for order in page.object_list
+        ],
     }
 
 
 def as_json(order: Any) -> dict[str, Any]:
+    """A listed order in the contract's keys; one that is reviewed without its score does not tell it here either."""
     hidden = is_blind(order)
     return {
         "orderId": str(order.public_id),
@@ -153,8 +159,14 @@ def bulk(request: HttpRequest) -> HttpResponse:
 
 
 def read_bulk(request: HttpRequest) -> tuple[list[int], str, str]:
-    """The orders' numbers, what to do with them, and the note. Raises InvalidDecision, Malformed."""
-    numbers = [int(text) for text in request.POST.getlist("order") if text.isascii() and text.isdigit()]
+    """The orders' numbers, what to do with them, and the note. Raises InvalidDecision, Malformed.
+
+    What the preview refused comes back under a name of its own: it is looked at again, and never decided unseen.
+    """
+    sent = request.POST.getlist("order")
+    if "confirm" not in request.POST:
+        sent += request.POST.getlist("refused")
+    numbers = [int(text) for text in sent if text.isascii() and text.isdigit() and len(text) <= DIGITS]
     words = {"act": request.POST.get("act", ""), "note": request.POST.get("note", "")}
     refuse_unreadable(words)
     if not 1 <= len(numbers) <= MOST:

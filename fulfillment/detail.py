@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Q
 
 from fulfillment.amendments import may_cut, may_extend
-from fulfillment.decisions import EDITS, is_blind, refuse_edited_order
+from fulfillment.decisions import EDITS, is_blind, refuse_edited_order, refuse_second_decision
 from fulfillment.linked import linked_with
 from fulfillment.models import Decision, FirstLook
 from fulfillment.reviews import TimeLeft
@@ -56,6 +56,7 @@ def detail_of(order: Order, reader: User, left: TimeLeft | None) -> dict[str, An
     if order.state == State.AWAITING_APPROVAL:
         FirstLook.objects.bulk_create([FirstLook(order=order, reviewer=reader, at=order.now)], ignore_conflicts=True)
     blind, events = is_blind(order), list(order.events.all())
+    decisions = list(Decision.objects.filter(order=order).select_related("reviewer").order_by("id"))
     earlier = list(
         Order.objects.filter(customer_key=order.customer_key)
         .exclude(pk=order.pk)
@@ -72,8 +73,8 @@ def detail_of(order: Order, reader: User, left: TimeLeft | None) -> dict[str, An
         "more_earlier": len(earlier) > MOST_EARLIER,
         "mails": order.mails.all(),
         "told": order.webhooks.defer("body").order_by("id"),
-        "decisions": list(Decision.objects.filter(order=order).select_related("reviewer").order_by("id")),
-        "barred": barred(order, reader, events),
+        "decisions": decisions,
+        "barred": barred(order, reader, events, decisions),
         "may_cut": may_cut(reader),
         "extensions": extensions(order, left) if left and may_extend(reader) else None,
     }
@@ -98,6 +99,7 @@ def opinion_of(order: Order, events: list[Event]) -> Opinion:
 
 
 def bar(reason: dict[str, Any], full: float) -> Bar:
+    """A reason drawn so that a contribution of `full` fills its side."""
     width = round(BAR * abs(reason["contribution"]) / full, 1)
     return Bar(
         text=reason["text"],
@@ -116,12 +118,12 @@ def without_score(event: Event) -> Event:
     return event
 
 
-def barred(order: Order, reader: User, events: list[Event]) -> str:
+def barred(order: Order, reader: User, events: list[Event], decisions: list[Decision]) -> str:
     """Why this reader does not decide the order; empty where nothing stands against it."""
-    if not any(event.what in EDITS for event in events):
-        return ""
     try:
-        refuse_edited_order(order, reader)
+        if any(event.what in EDITS for event in events):
+            refuse_edited_order(order, reader)
+        refuse_second_decision([decision for decision in decisions if decision.withdrawn_at is None], reader)
     except Refused as refusal:
         return str(refusal)
     return ""

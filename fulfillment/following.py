@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from fulfillment.decisions import locked_for, refuse_edited_order
+from fulfillment.decisions import locked_for, refuse_edited_order, refuse_second_decision, standing
 from fulfillment.filters import Filters
 from fulfillment.locks import take_lock
 from fulfillment.models import Decision
@@ -35,6 +35,7 @@ def claim_first(public_ids: list[UUID], reviewer: User) -> UUID | None:
             with transaction.atomic():
                 order = order_in_review(locked_for(public_id, reviewer).number)
                 refuse_edited_order(order, reviewer)
+                refuse_second_decision(standing(order), reviewer)
                 take_lock(order, reviewer)
         except Refused:
             continue

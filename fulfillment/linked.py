@@ -1,6 +1,6 @@
 """The orders that one is linked with: who, by what, what became of them, and the drawing of it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from math import cos, pi, sin
 
@@ -45,7 +45,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Linked:
-    """A group of more than one order. `kinds` are the words by which the order itself is linked."""
+    """A group of more than one order. `kinds` are the words by which the order itself is linked; `deciders` are those
+    who decided several of it, and how many: a friend's orders may have one friend at the desk."""
 
     count: int
     paid: int
@@ -53,17 +54,12 @@ class Linked:
     nodes: list[Node]
     lines: list[Line]
     kinds: list[str]
+    deciders: list[tuple[str, int]]
     size: float  # of the square drawing
 
     @property
     def rest(self) -> int:
         return self.count - len(self.nodes)
-
-    @property
-    def deciders(self) -> list[tuple[str, int]]:
-        """Who decided several of them, and how many: a friend's orders may have one friend at the desk."""
-        names = [node.decided_by for node in self.nodes if node.decided_by]
-        return [(name, names.count(name)) for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def linked_with(order: Order) -> Linked | None:
@@ -86,7 +82,7 @@ def linked_with(order: Order) -> Linked | None:
     near = {order.number} | {other for other, _ in ties[order.number]}
     shown = sorted(sorted(orders, key=lambda number: (number not in near, number))[:MOST_SHOWN])
     decided: dict[int, str] = dict(
-        Decision.objects.filter(order__in=shown, withdrawn_at__isnull=True, needs_second=False)
+        Decision.objects.filter(order__in=orders, withdrawn_at__isnull=True, needs_second=False)
         .order_by("id")
         .values_list("order", "reviewer__username")
     )
@@ -104,6 +100,7 @@ def linked_with(order: Order) -> Linked | None:
         kinds=list(
             dict.fromkeys(word for edge in edges if order.number in (edge.first, edge.second) for word in edge.why)
         ),
+        deciders=[(name, count) for name, count in Counter(decided.values()).items() if count > 1],
         size=round(2 * (radius + EDGE)),
     )
 

@@ -1,11 +1,13 @@
-"""Reading what waits for a decision, and one order with everything that a decision needs."""
+"""Reading what waits for a decision: which orders, in which order, how long each has, and whether any of it changed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.db.models import (
+    Count,
     DateTimeField,
     DurationField,
     Exists,
@@ -21,7 +23,7 @@ from django.db.models.functions import Least
 
 from fulfillment.models import Decision, ReviewLock
 from orders import clock
-from orders.models import Callback, Order, Work
+from orders.models import Callback, ClaimSignals, Order, Work
 from orders.states import State, Wait
 
 LISTED = (
@@ -85,7 +87,10 @@ def in_review() -> "QuerySet[Order, Any]":
 
 
 def listed(orders: "QuerySet[Order, Any]") -> "QuerySet[Order, Any]":
-    """Only what the desk shows, in one query: `locked_by` and `first_approval` are names of colleagues, or None."""
+    """Only what the desk shows, in one query: `locked_by` and `first_approval` are names of colleagues, or None.
+
+    `link` is the order's group of linked ones, whose size group_sizes knows.
+    """
     lock = ReviewLock.objects.filter(order=OuterRef("pk"), until__gt=clock.expression())
     return (
         orders.select_related("payment", "evidence")
@@ -94,8 +99,14 @@ def listed(orders: "QuerySet[Order, Any]") -> "QuerySet[Order, Any]":
             first_approval=Subquery(FIRST_APPROVAL.values("reviewer__username")[:1]),
             locked_by=Subquery(lock.values("reviewer__username")[:1]),
             parked=Exists(PARKED),
+            link=F("signals__link"),
         )
     )
+
+
+def group_sizes(links: Iterable[int | None]) -> dict[int | None, int]:
+    """How many orders each of these groups has. Apart from the rows, or each would count its group for itself."""
+    return dict(ClaimSignals.objects.filter(link__in=set(links) - {None}).values_list("link").annotate(Count("pk")))
 
 
 FIRST_APPROVAL = Decision.objects.filter(order=OuterRef("pk"), withdrawn_at__isnull=True, needs_second=True).order_by()
@@ -110,21 +121,23 @@ def used_up(share: float) -> Q:
 
 
 # A line for each table that a row is made of. Written out, because it is asked every few seconds for each reviewer, and
-# building it anew would cost more than running it.
+# building it anew would cost more than running it. It never comes back to what it was, for a lock that has ended and a
+# decision that was withdrawn still count: rows are read after it, and may be newer than it says.
 FINGERPRINT = """
 WITH moment AS (SELECT statement_timestamp() + %(offset)s AS now),
-     open AS (SELECT * FROM orders_order WHERE state = 'awaiting_approval'),
-     waits AS (SELECT opened_at, deadline_at, extract(epoch FROM now - opened_at)
+     open AS (SELECT number, updated_at FROM orders_order WHERE state = 'awaiting_approval'),
+     waits AS (SELECT deadline_at, extract(epoch FROM now - opened_at)
                       / extract(epoch FROM deadline_at - opened_at) AS used
                FROM orders_callback, moment WHERE kind = 'approval' AND resolved_at IS NULL)
 SELECT md5(ROW(
-    (SELECT ROW(count(*), sum(number), max(updated_at)) FROM open),
+    (SELECT ROW(count(*), sum(number), sum(extract(epoch FROM updated_at))) FROM open),
     (SELECT ROW(count(*) FILTER (WHERE used >= %(soon)s), count(*) FILTER (WHERE used >= %(urgent)s),
-                count(*) FILTER (WHERE used >= 1)) FROM waits),
-    (SELECT max(paid.updated_at) FROM orders_payment paid JOIN open ON open.number = paid.order_id),
-    (SELECT ROW(count(*), sum(order_id)) FROM orders_storeddecision),
-    (SELECT ROW(count(*), sum(order_id), max(until)) FROM fulfillment_reviewlock, moment WHERE until > now),
-    (SELECT ROW(count(*), sum(id)) FROM fulfillment_decision WHERE needs_second AND withdrawn_at IS NULL),
+                count(*) FILTER (WHERE used >= 1), sum(extract(epoch FROM deadline_at))) FROM waits),
+    (SELECT sum(extract(epoch FROM paid.updated_at)) FROM orders_payment paid JOIN open ON number = order_id),
+    (SELECT ROW(count(*) FILTER (WHERE until > now), sum(extract(epoch FROM until)))
+     FROM fulfillment_reviewlock JOIN open ON number = order_id, moment),
+    (SELECT ROW(count(*), count(withdrawn_at)) FROM fulfillment_decision JOIN open ON number = order_id),
+    (SELECT ROW(count(*), sum(link)) FROM orders_claimsignals WHERE link IS NOT NULL),
     (SELECT ROW(count(*), sum(order_id)) FROM orders_work WHERE parked_at IS NOT NULL)
 )::text)
 """

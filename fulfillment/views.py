@@ -29,6 +29,8 @@ from fulfillment.decisions import (
     locked_for,
     needs_four_eyes,
     refuse_own_order,
+    refuse_second_decision,
+    standing,
     withdraw,
 )
 from fulfillment.detail import detail_of
@@ -36,7 +38,7 @@ from fulfillment.filters import Filters
 from fulfillment.following import claim_first, following
 from fulfillment.locks import leave, lock_of, take_lock
 from fulfillment.models import Decision
-from fulfillment.reasons import OVERRULED, REASONS, Verdict
+from fulfillment.reasons import REASONS, Verdict, overrules
 from fulfillment.reviews import time_left
 from orders import clock
 from orders.errors import Refused
@@ -49,6 +51,7 @@ from orders.storefront.refusals import Malformed, NotFound
 from orders.workflow import order_in_review
 
 UNDO = 10  # seconds that the pages give to withdraw a decision
+NUMBERS = ("undo", "score")  # words that JSON may send as such
 STATUS_OF = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "forbidden": HTTPStatus.FORBIDDEN,
@@ -68,7 +71,7 @@ def staff_with(*permissions: str, refusal: str = "You need a permission to see t
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.is_authenticated and not asks_json(request):
-                return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+                return redirect_to_login(page_of(request, kwargs.get("order_id")), reverse("admin:login"))
             if not (request.user.is_staff and request.user.has_perms(permissions)):
                 return refuse(request, NotAllowed(refusal))
             return view(request, *args, **kwargs)
@@ -81,11 +84,25 @@ def staff_with(*permissions: str, refusal: str = "You need a permission to see t
 reviewers_only = staff_with("fulfillment.decide_review", refusal="You need to log in as a reviewer.")
 
 
+def page_of(request: HttpRequest, order_id: str | None) -> str:
+    """Where somebody goes on who had to log in first: this page, or the one whose form they sent to a door of POSTs."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    query = request.META["QUERY_STRING"]
+    return page_at(order_id) + (f"?{query}" if query else "")
+
+
+def page_at(order_id: UUID | str | None) -> str:
+    """The address of this review, or of the desk where there is none."""
+    return reverse("fulfillment:review", args=[order_id]) if order_id else reverse("fulfillment:desk")
+
+
 def asks_json(request: HttpRequest) -> bool:
     return request.GET.get("format") == "json" or wants_json(request)
 
 
 def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    """The refusal as JSON or as a page of its own, with the status that is its code's."""
     status = STATUS_OF.get(refusal.code, HTTPStatus.CONFLICT)
     if asks_json(request):
         return JsonResponse({"error": refusal.code, "detail": str(refusal)}, status=status)
@@ -97,9 +114,9 @@ def refuse(request: HttpRequest, refusal: Refused) -> HttpResponse:
 def review(request: HttpRequest, order_id: str) -> HttpResponse:
     """One order with everything that a decision needs; a POST decides it."""
     try:
-        public_id = UUID(order_id)
+        public_id = read_id(order_id)
         return decide(request, public_id) if request.method == "POST" else show(request, public_id)
-    except (ValueError, Order.DoesNotExist):
+    except Order.DoesNotExist:
         return refuse(request, NotFound("There is no such order."))
     except Refused as refusal:
         return refuse(request, refusal)
@@ -107,17 +124,17 @@ def review(request: HttpRequest, order_id: str) -> HttpResponse:
 
 def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
     assert isinstance(request.user, User)
-    words = read_words(request)
-    act = words.pop("verdict")
+    words = read_words(request, "decision", "reason", "note", "undo", "score")
+    act = words.pop("decision")
     if act in HOLDING:
         return hold(request, public_id, act)
     try:
         if act == "undo":
             return withdrawn(request, withdraw(public_id=public_id, reviewer=request.user))
-        undo = read_undo(words.pop("undo"))
+        undo, seen = read_undo(words.pop("undo")), words.pop("score")
         filters = Filters(request)
         waiting = following(filters, public_id) if "next" in request.POST else []
-        decision = decide_review(public_id=public_id, reviewer=request.user, verdict=act, undo=undo, **words)
+        decision = decide_review(public_id=public_id, reviewer=request.user, verdict=act, undo=undo, seen=seen, **words)
     except Refused as refusal:
         words["verdict"] = act
         if asks_json(request) or isinstance(refusal, NotAllowed):
@@ -147,11 +164,11 @@ def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 def to_review(public_id: UUID | None, filters: Filters) -> HttpResponse:
     """On to this order, or back to the desk where there is none."""
-    where = reverse("fulfillment:review", args=[public_id]) if public_id else reverse("fulfillment:desk")
-    return HttpResponseRedirect(where + filters.query, status=HTTPStatus.SEE_OTHER)
+    return HttpResponseRedirect(page_at(public_id) + filters.query, status=HTTPStatus.SEE_OTHER)
 
 
 def withdrawn(request: HttpRequest, decision: Decision) -> HttpResponse:
+    """Back to the order, which is open again."""
     if asks_json(request):
         return JsonResponse({"orderId": str(decision.order.public_id), "number": decision.order_id, "decision": "undo"})
     messages.success(request, f"Your decision on order {decision.order_id} is withdrawn.")
@@ -164,7 +181,8 @@ HOLDING = ("lock", "take_over", "leave")
 def hold(request: HttpRequest, public_id: UUID, act: str) -> HttpResponse:
     """Hold the order for this reviewer, take it over, or let it go.
 
-    Raises NotAllowed, Locked, and as decide_review what stands against deciding it.
+    Raises NotAllowed, Locked, and as decide_review what stands against deciding it: who gave the first approval does
+    not keep the second person away.
     """
     assert isinstance(request.user, User)
     with transaction.atomic():
@@ -173,6 +191,7 @@ def hold(request: HttpRequest, public_id: UUID, act: str) -> HttpResponse:
             leave(order, request.user)
         else:
             order_in_review(order.number)
+            refuse_second_decision(standing(order), request.user)
             take_lock(order, request.user, over=act == "take_over")
     if asks_json(request):
         return JsonResponse({"orderId": str(public_id), "lockedBy": None if act == "leave" else str(request.user)})
@@ -188,16 +207,24 @@ def read_undo(text: str) -> int:
     return int(text)
 
 
-def read_words(request: HttpRequest) -> dict[str, str]:
-    """The decision as sent, form or JSON. Raises Malformed."""
+def read_id(text: str) -> UUID:
+    """Raises Order.DoesNotExist: no order has what is no id."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Order.DoesNotExist from error
+
+
+def read_words(request: HttpRequest, *names: str) -> dict[str, str]:
+    """What was sent under these names, form or JSON; empty where it is missing. Raises Malformed."""
     sent = parse_json(read_body(request)) if request.content_type == JSON else request.POST
     words = {}
-    for name, key in (("verdict", "decision"), ("reason", "reason"), ("note", "note"), ("undo", "undo")):
-        word = sent.get(key)
-        if name == "undo" and isinstance(word, int) and not isinstance(word, bool):
+    for name in names:
+        word = sent.get(name)
+        if name in NUMBERS and isinstance(word, int) and not isinstance(word, bool):
             word = str(word)
         if not isinstance(word, str | None):
-            raise Malformed("decision, reason and note must be text, undo a number.")
+            raise Malformed(f"{name} must be {'a number' if name in NUMBERS else 'text'}.")
         words[name] = word or ""
     refuse_unreadable(words)
     return words
@@ -225,7 +252,7 @@ def show(
         {
             "verdict": verdict,
             "reasons": REASONS[verdict],
-            "note_required": order.level == OVERRULED[verdict] and not detail["blind"],
+            "note_required": overrules(verdict, order.level) and not detail["blind"],
             "words": words if words.get("verdict") == verdict else {},
         }
         for verdict in Verdict
@@ -243,7 +270,7 @@ def show(
         "refusal": refusal,
         "explanation": explanation_of(order),
         "decision": next((decision for decision in decisions if not decision.needs_second), None),
-        "first_approval": next((decision for decision in decisions if decision.needs_second), None),
+        "first_approval": next((decision for decision in reversed(decisions) if decision.needs_second), None),
         "stored": StoredDecision.objects.filter(order=order).first() if left else None,
         "four_eyes": needs_four_eyes(order) and not detail["blind"],
         "lock": lock_of(order) if left else None,

@@ -1,7 +1,7 @@
 // What the review desk can do beyond its pages: keys, drafts of notes, holding the open order, and a list that keeps
 // itself up to date. Each page works without it.
 
-import { tick } from "./review.js";
+import { showTimes } from "./review.js";
 
 const LOOK_MS = 4_000;
 const HOLD_MS = 60_000;  // a hold ends by itself after three minutes
@@ -49,7 +49,12 @@ if (keysOn) {
   keysOn.checked = localStorage.getItem("keys") !== "off";
   keysOn.addEventListener("change", () => localStorage.setItem("keys", keysOn.checked ? "on" : "off"));
 }
-if (["#a", "#r"].includes(location.hash)) press(location.hash[1]);
+// A row's a and r open its order with this fragment. It is used up, or a redirect would hand it on to the next order.
+const fragment = location.hash;
+if (["#a", "#r"].includes(fragment)) {
+  history.replaceState(null, "", location.pathname + location.search);
+  if (document.querySelector(".decide")) press(fragment[1]);
+}
 
 // --- drafts: in this tab only, until the decision is made or somebody logs out ---
 
@@ -58,17 +63,23 @@ for (const field of document.querySelectorAll("[data-draft]")) {
   field.addEventListener("input", () => sessionStorage.setItem(field.dataset.draft, field.value));
 }
 
-let decides = false;  // then the server lets the order go
+let sending = null;  // the form that is on its way: sent again, its answer would be the refusal of the second one
+addEventListener("pageshow", () => { sending = null; });  // perhaps come back to
 addEventListener("submit", (event) => {
-  decides = Boolean(event.target.closest(".decide"));
+  if (sending) {
+    event.preventDefault();
+    return;
+  }
+  sending = event.target;
+  asking?.abort();
   const draft = event.target.querySelector("[data-draft]");
   if (draft) sessionStorage.setItem("sent", draft.dataset.draft.replace(/\w+$/, ""));
   if (event.target.closest(".staff")) sessionStorage.clear();
 });
 
 const sent = sessionStorage.getItem("sent");
-// A decision that was refused is back on its form; of any other that was sent, the draft has done its work.
-if (sent && !document.querySelector(`[data-draft^="${sent}"]`)) {
+// A decision that was refused is back on its form, or says so; of any other, the draft has done its work.
+if (sent && !document.querySelector(`[data-refused], [data-draft^="${sent}"]`)) {
   for (const verdict of ["approve", "reject"]) sessionStorage.removeItem(sent + verdict);
 }
 sessionStorage.removeItem("sent");
@@ -77,16 +88,21 @@ sessionStorage.removeItem("sent");
 
 const holding = document.querySelector("form[data-hold]");
 
-function hold(decision) {
+function hold(decision, signal) {
   const body = new URLSearchParams(new FormData(holding));
   body.set("decision", decision);
-  return fetch(location.href, { method: "POST", body, headers: { Accept: "application/json" }, keepalive: true })
+  const headers = { Accept: "application/json" };
+  return fetch(location.href, { method: "POST", body, headers, keepalive: true, signal })
     .catch(() => ({}));  // no connection: the hold ends by itself, or the next try renews it
 }
 
+let asking = null;  // to hold the order: given up when a decision is sent, which would have it refused
+
 async function keep() {
-  if (document.hidden) return;
-  const { status } = await hold("lock");
+  if (document.hidden || sending) return;
+  asking = new AbortController();
+  const { status } = await hold("lock", asking.signal);
+  if (sending) return;
   if (status === 409) location.reload();  // a colleague has it, or has decided
   holding.hidden = status === 200;
 }
@@ -94,7 +110,8 @@ async function keep() {
 if (holding) {
   keep();
   setInterval(keep, HOLD_MS);
-  addEventListener("pagehide", () => decides || hold("leave"));
+  document.addEventListener("visibilitychange", keep);  // opened in the background, it is not held until it is seen
+  addEventListener("pagehide", () => sending?.closest(".decide") || hold("leave"));  // else the server lets it go
 }
 
 // --- the list ---
@@ -123,8 +140,11 @@ function takeOver(fresh) {
   const focused = document.activeElement.closest("#open tr");
   const where = focused && { number: focused.querySelector("input").value, index: focused.sectionRowIndex };
   const onBox = document.activeElement.matches("[name=order]");
+  const link = document.activeElement.closest("#levels a, .pages a")?.href;
   for (const id of ["levels", "open"]) document.getElementById(id).replaceWith(fresh.getElementById(id));
-  tick();
+  showTimes();
+  const others = [...document.querySelectorAll("#levels a, .pages a")];
+  others.find((each) => each.href === link)?.focus({ preventScroll: true });
   if (!where) return;
   const rows = [...list.querySelectorAll("tbody tr")];
   const row = rows.find((each) => each.querySelector("input").value === where.number)

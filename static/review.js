@@ -4,17 +4,13 @@ import { serverNow } from "./clock.js";
 
 const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-for (const time of document.querySelectorAll("time:not([data-left], [data-age])")) {
-  time.textContent = format.format(new Date(time.dateTime));
-}
-
 function left(seconds) {
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
   return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min` : `${seconds} s`;
 }
 
-export function tick() {
+function tick() {
   for (const time of document.querySelectorAll("time[data-left]")) {
     time.textContent = left(Math.max(0, Math.floor((Date.parse(time.dateTime) - serverNow()) / 1000)));
   }
@@ -26,5 +22,12 @@ export function tick() {
   }
 }
 
-tick();
+export function showTimes() {
+  for (const time of document.querySelectorAll("time:not([data-left], [data-age])")) {
+    time.textContent = format.format(new Date(time.dateTime));
+  }
+  tick();
+}
+
+showTimes();
 setInterval(tick, 1000);

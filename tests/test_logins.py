@@ -136,6 +136,7 @@ def test_a_second_time_changes_nothing_but_what_is_named(settings):
     [
         (["rita", "--group", "Kings"], GOOD, "invalid choice"),
         (["rita"], GOOD, "at least one group"),
+        (["rita", "--group", SHIPPING, "--group", FULFILLMENT], GOOD, "needs --mail"),
         (["rita", "--group", SHIPPING], "", "no terminal to ask for a password"),
         (["rita", "--group", SHIPPING], "1234", "too short"),
         (["rita with blanks", "--group", SHIPPING], GOOD, "valid username"),

@@ -106,7 +106,7 @@ def test_a_reviewer_decides_by_keyboard(
     page.keyboard.press("a")
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text(f"Order {waiting.number} will be approved in")
+    expect(page.get_by_role("status")).to_have_text(f"Order {waiting.number} will be approved")
     assert page.evaluate("sessionStorage.length") == 0
     page.keyboard.press("u")
     expect(page.get_by_role("status")).to_contain_text(f"Your decision on order {waiting.number} is withdrawn.")
@@ -177,6 +177,69 @@ def test_the_list_shows_what_a_colleague_does_and_keeps_ticks_and_focus(
     assert rita.evaluate("document.activeElement.textContent") == focused
     assert rita.locator("[name=order]:checked").input_value() == ticked
     assert rita.evaluate("window.loadedOnce")
+    expect(sam.get_by_role("status")).to_contain_text("will be rejected")
+    assert "#" not in sam.url, "the next order does not open in its rejection, too"
+    expect(sam.get_by_label("Suspected bot")).not_to_be_focused()
+    expect(rita.get_by_text("held by sam")).to_have_count(1, timeout=15_000)
+    rita.locator("#levels a").last.focus()
+    sam.goto(f"{live_server.url}/admin/review/#r")
+    expect(rita.get_by_text("held by sam")).to_have_count(0, timeout=15_000)
+    assert rita.evaluate("document.activeElement.matches('#levels a:last-of-type')")
+    assert sam.locator("h1").text_content() == "Review desk", "an address is no key"
+    assert complaints == []
+
+
+SEEN_LATER = "Object.defineProperty(document, 'hidden', { get: () => !window.seen })"
+SEEN = "window.seen = true; document.dispatchEvent(new Event('visibilitychange'))"
+SENT_TWICE = "form => { for (const _ of '12') form.requestSubmit(form.querySelector('[name=decision]')); }"
+
+
+def test_a_decision_is_sent_once_its_note_outlives_a_refusal_and_a_tab_behind_holds_nothing(
+    live_server: Any, waiting: Order, sessions: dict[str, str], browser: Browser
+) -> None:
+    page, _ = visit(browser, live_server.url, sessions["rita"], 1440)
+    page.add_init_script(SEEN_LATER)
+    address = f"{live_server.url}/admin/review/{waiting.public_id}/"
+    page.goto(address)
+    expect(page.get_by_role("button", name="Hold it for me")).to_be_visible()
+    page.evaluate(SEEN)
+    expect(page.get_by_role("button", name="Hold it for me")).to_be_hidden()
+    page.locator("#approve-note").fill("No text: \ufffd")
+    page.get_by_label("Looks genuine").check()
+    page.get_by_role("button", name="Approve order").click()
+    expect(page.get_by_role("heading", name="That did not work")).to_be_visible()
+    page.goto(address)
+    expect(page.locator("#approve-note")).to_have_value("No text: \ufffd")
+    page.locator("#approve-note").fill("Text.")
+    page.get_by_label("Looks genuine").check()
+    page.locator(".approve").evaluate(SENT_TWICE)
+    expect(page.get_by_role("status")).to_have_text(f"Order {waiting.number} will be approved")
+    page.goto(address)
+    page.keyboard.press("u")
+    expect(page.get_by_role("status")).to_contain_text(f"Your decision on order {waiting.number} is withdrawn.")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_log_in_and_many_at_once_keep_nobody_out(
+    live_server: Any, waiting: Order, sessions: dict[str, str], browser: Browser, width: int
+) -> None:
+    page, complaints = visit(browser, live_server.url, sessions["rita"], width)
+    page.goto(f"{live_server.url}/admin/review/")
+    first, second, *_, last = page.locator("[name=order]").all()
+    for box in (first, second, last):
+        box.check()
+    page.get_by_label("Decision").select_option("approve:looks_genuine")
+    page.get_by_role("button", name="Look at it first").click()
+    expect(page.get_by_role("heading", name="Approve, looks genuine: 1 of 3 orders")).to_be_visible()
+    assert fits(page)
+    assert serious(page) == []
+    page.get_by_role("button", name="Approve 1 order").click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    assert serious(page) == []
+    page.context.clear_cookies()
+    page.goto(f"{live_server.url}/admin/login/")
+    assert fits(page)
+    assert serious(page) == []
     assert complaints == []
 
 

@@ -135,6 +135,11 @@ def test_a_note_has_an_end():
         decide(order, a_reviewer(), note="x" * 1001)
 
 
+def test_a_new_line_in_a_note_is_one_character_as_in_the_browser():
+    note = "\r\n".join(["nine char"] * 100)
+    assert decide(in_review(open_drop()), a_reviewer(), note=note).note == note.replace("\r", "")
+
+
 @pytest.mark.parametrize("again", [("approve", "looks_genuine"), ("reject", "suspected_bot")])
 def test_a_decided_order_stays_decided_even_for_the_same_person(again):
     order, reviewer = in_review(open_drop()), a_reviewer()

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -123,7 +124,7 @@ def test_the_desk_stays_small_and_cheap_with_500_open_orders():
     assert len(reviews) == 500
     assert len(queries) <= 6
     on_pages = [row for number in range(1, 6) for row in client.get(f"{DESK}?page={number}").context["rows"]]
-    assert [order.number for order, _ in on_pages] == [review["number"] for review in reviews]
+    assert [order.number for order, *_ in on_pages] == [review["number"] for review in reviews]
 
 
 def test_a_review_costs_a_bounded_number_of_queries():
@@ -243,6 +244,26 @@ def test_who_is_not_logged_in_is_sent_to_the_login():
         assert answer["Location"].startswith("/admin/login/?next=/admin/review/")
     for answer in (browser().get(f"{DESK}?format=json"), browser().get(DESK, **AS_JSON), post(browser(), order)):
         assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("door", ["bulk/", "next/", "{}/", "{}/links/", "{}/deadline/"])
+def test_who_was_logged_out_meanwhile_comes_back_to_the_page_with_the_form(door):
+    order = in_review(open_drop())
+    answer = browser().post(f"{DESK}{door.format(order.public_id)}?level=high")
+    page = f"{DESK}{order.public_id}/" if "{}" in door else DESK
+    (next_page,) = parse_qs(urlsplit(answer["Location"]).query)["next"]
+    assert next_page == f"{page}?level=high"
+    assert browser(a_reviewer()).get(next_page).status_code == 200
+
+
+def test_a_defect_is_told_as_one_and_not_as_an_unknown_order(monkeypatch):
+    def defective(**_: Any) -> None:
+        int("x")
+
+    monkeypatch.setattr("fulfillment.views.decide_review", defective)
+    order, client = in_review(open_drop()), browser(a_reviewer())
+    with pytest.raises(ValueError, match="invalid literal"):
+        client.post(url(order), GENUINE)
 
 
 def test_staff_without_the_permission_is_403():

@@ -20,7 +20,7 @@ from orders.risk.score import score_order
 from orders.states import Outcome, State, Step
 from orders.sweep import sweep
 from orders.workflow import reject_order, undo_order
-from tests.life import fresh, later, open_drop, place, story
+from tests.life import a_claim, fresh, later, open_drop, place, story
 from tests.reviews import a_reviewer, a_user, browser, in_review
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +139,18 @@ def test_linked_orders_are_drawn_and_told_with_what_links_them():
     assert "Linked with no other order" in page(browser(a_reviewer("sam")), in_review(drop))
 
 
+def test_the_desk_counts_linked_orders():
+    drop, client = open_drop({"9": 9}), browser(a_reviewer())
+    in_review(drop)
+    linked(drop, 3)
+    desk = client.get("/admin/review/")
+    assert desk.text.count("<td>3</td>") == 3
+    place(drop, a_claim(phone=PHONE, line1="9 Main Street"))
+    links.rebuild()
+    live = client.get("/admin/review/live/", headers={"If-None-Match": desk.context["etag"]})
+    assert live.text.count("<td>4</td>") == 3
+
+
 def test_a_reviewer_who_decides_a_group_is_named():
     first, second, third = linked(open_drop(), 3)
     client = browser(a_reviewer())
@@ -153,12 +165,14 @@ def test_of_a_large_group_thirty_are_drawn_and_no_query_is_added():
     page(client, order)  # the first look is noted once
     with CaptureQueriesContext(connection) as few:
         page(client, order)
-    linked(drop, 33)
+    for far in linked(drop, 33)[-3:]:
+        decide(browser(User.objects.get(username="rita")), far)
     with CaptureQueriesContext(connection) as many:
         shown = page(client, order)
     assert len(many) == len(few) == 21
     assert shown.count("<circle class=") == 31, "with the gauge's hub"
     assert "and 5 more, not drawn" in shown
+    assert "rita decided 3 of them" in shown, "though none of the three is drawn"
     assert len(shown) < 80_000
 
 
@@ -211,6 +225,20 @@ def test_a_form_from_before_the_score_rose_does_not_pass_under_the_rules_of_the_
         locked.commit()
     assert decide(client, order, note="").status_code == 422
     assert decide(client, order).status_code == 202
+
+
+def test_a_form_says_which_score_it_showed_and_is_shown_anew_where_that_has_changed():
+    order, client = in_review(open_drop(), score=70), browser(a_reviewer())
+    assert page(client, order).count('<input type="hidden" name="score" value="70">') == 2
+    Order.objects.filter(pk=order.pk).update(score=60)
+    answer = decide(client, order, score="70")
+    assert (answer.status_code, answer.json()["error"]) == (409, "score_changed")
+    shown = client.post(url(order), {"decision": "approve", "reason": "looks_genuine", "note": "Kept.", "score": "70"})
+    assert shown.status_code == 409
+    for word in ("The score has changed", 'name="score" value="60"', "Kept."):
+        assert word in shown.text
+    assert decide(client, order, score=60).status_code == 200
+    assert 'name="score"' not in page(client, explore(in_review(open_drop())))
 
 
 # --- a wrong link -----------------------------------------------------------------------------------------------------
@@ -269,6 +297,20 @@ def test_a_form_removes_a_link_and_says_so():
     assert f"Order {order.number} is no longer linked by its phone." in answer.text
 
 
+def test_each_way_on_from_a_review_keeps_the_filters():
+    order, sibling = linked(open_drop(), 2)
+    Order.objects.filter(pk=sibling.pk).update(customer_key=order.customer_key, drop=open_drop())
+    client, query = browser(a_lead()), "?level=medium"
+    held(order, 48 * HOUR)
+    shown = client.get(url(order) + query).text
+    assert shown.count(f'href="{url(sibling)}{query}"') == 5, "next, previous, drawing, list and the customer's"
+    assert f'href="{url(sibling)}"' not in shown
+    for door, words in (("deadline/", {"until": (deadline(order) + HOUR).isoformat()}), ("links/", {"kind": "phone"})):
+        assert f'action="{url(order, door)}{query}"' in shown
+        answer = client.post(url(order, door) + query, words | {"reason": "So."})
+        assert (answer.status_code, answer["Location"]) == (303, url(order) + query)
+
+
 def test_nobody_removes_a_link_of_their_own_order_or_under_a_colleagues_hands():
     mine, other = linked(open_drop(), 2, email=None)
     Order.objects.filter(pk=mine.pk).update(customer_key="lea@example.org")
@@ -293,6 +335,21 @@ def test_who_removed_a_link_does_not_decide_neither_the_order_nor_one_whose_scor
             assert 'value="approve"' not in shown
     assert not Decision.objects.exists()
     assert decide(browser(a_reviewer()), orders[0]).status_code == 200
+
+
+def test_who_approved_first_does_not_change_the_score_then_and_through_a_sibling_counts_no_longer(settings):
+    settings.FOUR_EYES_SCORE = 0
+    order, sibling, *_ = orders = linked(open_drop({"9": 9}), 5)
+    scored(orders)
+    lead = browser(a_lead())
+    assert decide(lead, order).status_code == 202
+    assert cut(lead, order).json()["error"] == "already_decided"
+    assert cut(lead, sibling).status_code == 200
+    second, third = browser(a_reviewer()), browser(a_reviewer("sam"))
+    assert decide(second, order).status_code == 202
+    assert "Withdraw the approval" in page(second, order)
+    assert decide(third, order).status_code == 200
+    assert fresh(order).state == State.APPROVED
 
 
 def test_a_decided_order_keeps_the_score_that_was_decided_on():

@@ -12,13 +12,15 @@ from typing import Any
 import httpx
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from fulfillment.models import Decision, ReviewLock
 from orders import clock
-from orders.models import Evidence, Order, Work
-from orders.states import State, Step
+from orders.models import Evidence, Order, Payment, Work
+from orders.risk.score import Score
+from orders.states import Level, State, Step
 from tests.life import fresh, open_drop, story
 from tests.reviews import a_reviewer, a_user, browser, in_review
 
@@ -46,7 +48,7 @@ def decide(client: Any, order: Order, query: str = "", **words: str) -> Any:
 
 def listed(client: Any, query: str = "") -> list[int]:
     page = client.get(f"{DESK}{query}")
-    return [order.number for order, _ in page.context["rows"]]
+    return [order.number for order, *_ in page.context["rows"]]
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
@@ -124,7 +126,9 @@ def test_a_stand_in_score_and_a_step_that_has_stopped_stand_out():
     Work.objects.update_or_create(
         order=stuck, step=Step.SEND_AUTHORISED, defaults={"due_at": clock.now(), "parked_at": clock.now()}
     )
+    Payment.objects.filter(order=stuck).update(capture_before=clock.now() + timedelta(hours=1))
     page = client.get(DESK).text
+    assert "lapses <time datetime=" in page
     assert page.count('class="odd"') == 2
     assert "stand-in" in page
     assert "a step has stopped" in page
@@ -165,7 +169,7 @@ def test_after_a_decision_comes_the_next_order_of_the_filter_and_it_is_held():
     assert (answer.status_code, answer["Location"]) == (303, address(last, query))
     assert ReviewLock.objects.get(order=last).reviewer == rita
     page = client.get(answer["Location"]).text
-    assert f"Order {first.number} will be approved" in page
+    assert f'<span role="status">Order {first.number} will be approved</span> in' in page
     answer = decide(client, last, query, decision="reject", reason="suspected_bot")
     assert answer["Location"] == f"{DESK}{query}"  # the others are held, her own, or of another level
     assert decide(client, low)["Location"] == DESK
@@ -245,6 +249,25 @@ def test_the_live_list_is_unchanged_until_something_is():
     clock.offset += timedelta(hours=13)
     assert 'class="soon"' in changed()
     assert not changed()
+    orders[3].callbacks.filter(kind="approval").update(deadline_at=F("deadline_at") + timedelta(minutes=1))
+    assert changed()
+    with transaction.atomic():
+        order = Order.objects.lock(orders[3].number)
+        order.take_score(Score(order.score, Level(order.level), at=order.now, reasons=[{"text": "A new reason"}]))
+        order.commit()
+    assert "A new reason" in changed()
+
+
+def test_what_came_and_went_between_two_looks_is_a_change_all_the_same():
+    """The rows are read after their fingerprint: whoever has a later row under the earlier one must see it go."""
+    drop, client, colleague = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    one, other = in_review(drop), in_review(drop)
+    client.post(address(other), {"decision": "lock"})  # the later end of the two
+    for come, go in (("approve", "undo"), ("lock", "leave")):
+        tag = client.get(DESK).context["etag"]
+        decide(colleague, one, decision=come)
+        decide(colleague, one, decision=go)
+        assert client.get(f"{DESK}live/", headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_a_look_at_an_unchanged_list_is_one_query_beside_the_log_in(django_assert_num_queries: Any):
@@ -310,8 +333,40 @@ def test_many_are_previewed_then_decided_each_by_every_rule_then_withdrawn(setti
     assert {fresh(order).state for order in orders} == {State.AWAITING_APPROVAL}
 
 
+def test_what_the_preview_refused_is_looked_at_again_and_never_decided_unseen():
+    drop, client, colleague = open_drop(), browser(a_reviewer()), browser(a_reviewer("s"))
+    free, held = in_review(drop), in_review(drop)
+    colleague.post(address(held), {"decision": "lock"})
+    act = {"act": "approve:looks_genuine"}
+    page = client.post(f"{DESK}bulk/", {"order": [free.number, held.number], **act}).text
+    colleague.post(address(held), {"decision": "leave"})
+    shown: dict[str, list[str]] = {}
+    for name, number in re.findall(r'<input type="hidden" name="(order|refused)" value="(\d+)">', page):
+        shown.setdefault(name, []).append(number)
+    again = client.post(f"{DESK}bulk/", {**shown, **act, "look": "again"}).text
+    assert again.count("Approved, in effect") == 2
+    client.post(f"{DESK}bulk/", {**shown, **act, "confirm": "yes"})
+    assert Decision.objects.get().order == free
+
+
+def test_a_preview_does_not_tell_the_score_of_an_order_that_is_reviewed_without_it(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, client = open_drop(), browser(a_reviewer())
+    orders = [in_review(drop, score=score) for score in (10, 90)]
+    Evidence.objects.update(explored=True)
+    low, high = at_once(client, orders, act="approve:looks_genuine")
+    assert low == high
+    assert not low.startswith("Nothing")
+
+
 @pytest.mark.parametrize(
-    ("orders", "act"), [([], "approve:looks_genuine"), (["x"], "approve:looks_genuine"), (list(range(101)), "undo")]
+    ("orders", "act"),
+    [
+        ([], "approve:looks_genuine"),
+        (["x"], "approve:looks_genuine"),
+        (["9" * 5000], "approve:looks_genuine"),
+        (list(range(101)), "undo"),
+    ],
 )
 def test_nothing_ticked_or_too_much_is_422(orders, act):
     answer = browser(a_reviewer()).post(f"{DESK}bulk/", {"order": orders, "act": act})

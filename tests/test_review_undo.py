@@ -110,6 +110,17 @@ def test_a_customers_cancel_wins():
     assert "approved" not in story(order)
 
 
+def test_an_overtaken_decision_is_shown_as_such():
+    drop, client = open_drop(), browser(a_reviewer())
+    order, other = in_review(drop), in_review(drop)
+    approve(client, order, undo=10)
+    cancel_order(public_id=order.public_id)
+    shown = client.get(f"/admin/review/{order.public_id}/").text
+    assert "The order is compensating, cancelled." in shown
+    assert "Withdraw" not in shown
+    assert "will be approved" not in client.get(f"/admin/review/{other.public_id}/").text
+
+
 def test_a_decision_made_in_time_counts_though_it_takes_effect_after_the_deadline():
     order, client = in_review(open_drop(), time=timedelta(seconds=8)), browser(a_reviewer())
     reject(client, order, undo=20)
@@ -237,6 +248,27 @@ def test_who_has_decided_holds_the_order_no_longer(settings):
     post(one, order, decision="lock")
     assert approve(one, order).status_code == 202
     assert approve(two, order).status_code == 200
+
+
+def test_who_gave_the_first_approval_does_not_hold_the_order_against_the_second_person(settings):
+    settings.FOUR_EYES_SCORE = 0
+    drop, one, two = open_drop(), browser(a_reviewer(email="rita@gmail.com")), browser(a_reviewer("sam"))
+    order = in_review(drop)
+    alias = browser(a_reviewer("alias", email="ri.ta@gmail.com"))
+    assert approve(one, order).status_code == 202
+    for client in (one, alias):
+        for word in ("lock", "take_over"):
+            assert post(client, order, decision=word).json()["error"] == "already_decided"
+        assert client.post("/admin/review/next/")["Location"] == "/admin/review/"
+        assert "data-hold" not in client.get(f"/admin/review/{order.public_id}/").text
+    assert approve(two, order).status_code == 200
+
+
+def test_a_lock_does_not_hide_that_the_order_is_cancelled():
+    order, one, two = in_review(open_drop()), browser(a_reviewer()), browser(a_reviewer("sam"))
+    post(one, order, decision="lock")
+    cancel_order(public_id=order.public_id)
+    assert approve(two, order).json()["error"] == "already_decided"
 
 
 def test_the_own_lock_is_no_hindrance_and_none_is_needed():

@@ -21,7 +21,7 @@ from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Res
 if TYPE_CHECKING:
     from orders.risk.score import Score
 
-CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded")
+CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded", "updated_at")
 EXACT = 10_000  # of the share that is explored
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
@@ -190,6 +190,7 @@ class Order(models.Model):
         ):
             return False
         self.score, self.level, self.score_degraded = score.score, score.level, score.degraded
+        self.updated_at = self.now  # the reasons may be others though the number is the same
         seen = {
             "features": score.features,
             "reasons": score.reasons,

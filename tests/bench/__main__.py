@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import deadlines, resting, scoring, webhooks
+from tests.bench import deadlines, desk, resting, scoring, webhooks
 from tests.bench.doors import runs as doors
 from tests.bench.figures import Part, Run
 from tests.bench.workflow import runs as workflow
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[], list[Run]]] = {
     "deadlines": deadlines.runs,
     "sweeps": deadlines.sweeps,
     "score": scoring.runs,
+    "desk": desk.runs,
     "idle": resting.idle,
     "memory": resting.memory,
 }

@@ -50,10 +50,13 @@ class Command(BaseCommand):
             raise CommandError(f"No such group: {', '.join(sorted(unknown))}. There are {', '.join(PERMISSIONS)}.")
         if not groups:
             raise CommandError("Name at least one group. An administrator is made by createsuperuser.")
+        joined = Group.objects.filter(name__in=groups)
         user = User.objects.filter(username=name).first() or User(username=name)
         known = user.pk is not None
         user.is_staff = True
         user.email = mail or user.email
+        if not user.email and joined.filter(permissions__codename="decide_review").exists():
+            raise CommandError("A reviewer needs --mail: by it the shop knows whose own order is whose.")
         try:
             user.clean_fields(exclude=["password"])
             if not known or new_password:
@@ -64,7 +67,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
         with transaction.atomic():
             user.save()
-            user.groups.set(Group.objects.filter(name__in=groups))
+            user.groups.set(joined)
         self.stdout.write(f"{name} is {'known already' if known else 'new'}, in {', '.join(groups)}")
 
 
