@@ -3,7 +3,7 @@
 
 import { showTimes } from "./review.js";
 
-const LOOK_MS = 4_000;
+const LOOK_MS = 6_000;
 const HOLD_MS = 60_000;  // a hold ends by itself after three minutes
 const keysOn = document.getElementById("keys-on");
 

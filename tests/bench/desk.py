@@ -15,7 +15,7 @@ from tests.processes import of_folder
 from tests.shop import Shop, running_shop
 
 OPEN, LOOKS, RUNS = 500, 50, 3
-WATCHERS, EVERY, CHANGES, SECONDS = 20, 4, 1.5, 30  # seconds from look to look, and from change to change
+WATCHERS, EVERY, CHANGES, SECONDS = 20, 6, 1.5, 30  # seconds from look to look, and from change to change
 
 # Orders that wait for their payment come into review, as the workflow would have led them there.
 REVIEW = """
