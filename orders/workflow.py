@@ -154,6 +154,9 @@ def look_again_at(numbers: Collection[int], drop_id: int) -> None:
             sibling = Order.objects.lock(number)
             if sibling.state in CANCELLABLE and sibling.take_score(newer):
                 ask_analyst(sibling)
+                sibling.record(
+                    "scored again", actor=Actor.WORKER, score=newer.score, level=newer.level, model=newer.model
+                )
                 sibling.commit()
 
 
