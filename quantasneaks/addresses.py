@@ -5,6 +5,8 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 
+NONE = "0.0.0.0"  # noqa: S104  # an address to count by, not to bind to
+
 
 def client_address(request: HttpRequest) -> str:
     """The customer's address: the last hop of X-Forwarded-For that is no trusted proxy, else the peer's own.
@@ -19,11 +21,11 @@ def client_address(request: HttpRequest) -> str:
 
 
 def plain(text: str) -> str:
-    """An address in its one spelling; 0.0.0.0 for what is none, so that nonsense shares one limit."""
+    """An address in its one spelling; NONE for what is no address, so that nonsense shares one limit."""
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:
-        return "0.0.0.0"  # noqa: S104  # an address to count by, not to bind to
+        return NONE
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
 

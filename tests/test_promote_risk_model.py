@@ -67,6 +67,23 @@ def test_the_next_champion_retires_the_last_one_and_an_old_one_comes_back_by_its
     assert registry.scorers().champion.version == "one"
 
 
+def test_another_model_does_not_take_a_version_that_is_there(folder):
+    promote(folder("one"))
+    other = folder("other", version="one", intercept=30)
+    for role in (True, False):
+        with pytest.raises(CommandError, match="another model is stored"):
+            promote(other, challenger=role)
+    assert roles() == {"one": Role.CHAMPION}
+    assert TrainedModel.objects.get().table["intercept"] == SHIPPED["intercept"]
+
+
+def test_the_champion_does_not_become_the_challenger(folder):
+    promote(folder("one"))
+    with pytest.raises(CommandError, match="is the champion"):
+        promote("one", challenger=True)
+    assert registry.scorers().champion.version == "one"
+
+
 def test_a_challenger_is_heard_and_changes_nothing(folder):
     promote(folder("one"))
     order = scored()

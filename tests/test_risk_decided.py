@@ -5,6 +5,7 @@ import pytest
 
 from orders import workflow
 from orders.models import Evidence, Order
+from orders.risk.features import VERSION
 from orders.risk.training.decided import EXPLORED, SEEN, decided
 from orders.risk.training.table import BadTable, Table
 from orders.states import Outcome
@@ -15,7 +16,8 @@ pytestmark = pytest.mark.django_db
 
 
 def decide(order, *, yes, reason):
-    Evidence.objects.update_or_create(order=order, defaults={"features": {"phone_sale": float(order.number)}})
+    seen = {"features": {"phone_sale": float(order.number), "claim_rank": 1.0}, "model": f"rules/{VERSION}"}
+    Evidence.objects.update_or_create(order=order, defaults=seen)
     say = workflow.approve_order if yes else workflow.reject_order
     say(number=order.number, reviewer="rita", reason=reason, note="")
 
@@ -31,6 +33,7 @@ def test_only_a_reason_that_speaks_of_the_person_is_a_label():
         decide(order, yes=yes, reason=reason)
     labels = decided()
     assert list(labels.labels) == [0, 1, 1]
+    assert labels.names == ["phone_sale"]
     assert list(labels.values[:, 0]) == [orders[n].number for n in (0, 1, 5)]
 
 
@@ -41,6 +44,16 @@ def test_a_decision_without_the_score_in_sight_counts_more():
     decide(explored, yes=False, reason="suspected_bot")
     Evidence.objects.filter(order=explored).update(explored=True)
     assert list(decided().weighed()) == [SEEN, EXPLORED]
+
+
+def test_a_vector_that_means_something_else_or_lacks_something_is_not_learned_from():
+    drop = open_drop({"9": 3})
+    orders = [in_review(drop) for _ in range(3)]
+    for order in orders:
+        decide(order, yes=False, reason="suspected_bot")
+    Evidence.objects.filter(order=orders[0]).update(model=f"rules/{VERSION - 1}")
+    Order.objects.filter(pk=orders[1].pk).update(score_degraded=True)
+    assert list(decided().values[:, 0]) == [orders[2].number]
 
 
 def test_nobody_decided_is_an_error_that_says_so():

@@ -42,8 +42,9 @@ def test_more_accounts_behind_one_thing_never_lower_the_score(name):
     assert all(low <= high for low, high in pairwise(MODEL.terms[name].scores[1:-1]))
 
 
-def test_a_trap_that_was_filled_counts_although_no_training_data_have_it():
-    assert MODEL.assess({"honeypot": 1.0}).logit > MODEL.assess({"honeypot": 0.0}).logit
+@pytest.mark.parametrize("name", ["honeypot", "link_rejected"])
+def test_what_no_training_data_have_counts_all_the_same(name):
+    assert MODEL.assess({name: 1.0}).logit > MODEL.assess({name: 0.0}).logit
 
 
 def test_scoring_needs_nothing_of_the_training():

@@ -1,16 +1,22 @@
 """Raw orders of a file are scored as live ones are, and nothing of them stays."""
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from django.test import RequestFactory
 
 from orders import clock
+from orders.management.commands import score_orders
 from orders.models import ClaimSignals, Drop, Evidence, Order
+from orders.risk import neighbours
+from orders.risk.features import features_of, signed
 from orders.risk.limit import count_attempt
-from orders.risk.replay import RawOrder, replay
+from orders.risk.replay import RawOrder, replay, written
+from orders.risk.request import read_signals
 from tests.life import SIGNALS, a_claim, features_now, open_drop, place, settle
 
 CHROME = [
@@ -103,6 +109,59 @@ def test_a_missing_value_is_no_link(tmp_path):
     assert scored(tmp_path, nulls)[0] == scored(tmp_path, [{"what": "ever"}])[0]
 
 
+def test_a_request_of_a_file_is_read_as_the_same_one_live():
+    sent = [["user-agent", "Mozilla/5.0"], ["accept-language", ""], ["cookie", "a=b"], ["X-api-key", "secret"]]
+    sent += [[f"x-{n}", "x"] for n in range(60)]
+    raw = {"ip": "::ffff:198.51.100.7", "headers": sent, "page_to_submit_ms": -5000, "device": "d" * 99}
+    request = RequestFactory().get("/", headers=dict(sent), REMOTE_ADDR=raw["ip"])
+    request.COOKIES = {"qs_device": raw["device"]}
+    live = read_signals(request, page_to_submit_ms=raw["page_to_submit_ms"], honeypot=False)
+    read = RawOrder.read(raw, before=datetime.now(UTC)).raw
+    assert live | {"ticket_ms": None} == read | {"honeypot": False}
+    assert (read["ip"], read["page_to_submit_ms"]) == ("198.51.100.7", None)
+    assert read["headers"][:2] == [["User-Agent", "Mozilla/5.0"], ["X-Api-Key", ""]]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "value",
+    ['"ip": "unknown"', '"page_to_submit_ms": 1e400', f'"page_to_submit_ms": {"9" * 400}', '"ticket_ms": -1e400'],
+)
+def test_what_cannot_be_is_missing(tmp_path, value):
+    assert scored(tmp_path, [f"{{{value}}}"]) == scored(tmp_path, ["{}"])
+
+
+@pytest.mark.django_db
+def test_a_group_is_walked_through_once_and_not_for_each_of_its_orders():
+    class Walked(list):
+        times = 0
+
+        def __iter__(self):
+            Walked.times += 1
+            return super().__iter__()
+
+    streets = ("7 Elm Street", "7 Elmm St", "7 Oak Road")
+    forms = [{"email": f"a{n}@gmail.com", "phone": "5550100", "line1": streets[n % 3]} for n in range(60)]
+    orders = written([RawOrder.read({"form": form}, before=clock.now()) for form in forms])
+    kept = signed(orders)
+    around = neighbours.find(kept.values(), drop_id=orders[0].drop_id, now=clock.now())
+    for group in [group for groups in around.groups.values() for group in groups.values()]:
+        group.members = Walked(group.members)
+    found = features_of(orders, kept, around)
+    assert [found[order.number]["address_sale"] for order in orders[:3]] == [40, 40, 20]
+    assert {features["link_size"] for features in found.values()} == {60}
+    assert Walked.times < 10
+
+
+def test_a_database_that_is_down_is_said_so(tmp_path, monkeypatch):
+    def down(*_):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(score_orders.clock, "now", down)
+    with pytest.raises(CommandError, match="database does not answer"):
+        scored(tmp_path, [raw_order()])
+
+
 @pytest.mark.django_db
 def test_a_file_tells_of_a_ticket_how_long_it_took_and_no_more():
     raws = [
@@ -129,6 +188,8 @@ def test_the_label_is_not_read_and_unknown_keys_are_ignored(tmp_path):
         ("[1]", "JSON object"),
         ('{"at": "yesterday"}', "timestamp"),
         ('{"at": "2026-11-27T10:00:00"}', "time zone"),
+        ('{"at": "9999-12-31T23:59:59Z"}', "out of range"),
+        ('{"at": "0001-01-01T00:00:00+14:00"}', "out of range"),
         ('{"ip": 7}', "ip is of the wrong type"),
         ('{"headers": [["a"]]}', "headers"),
         ('{"page_to_submit_ms": NaN}', "no valid JSON"),

@@ -7,9 +7,8 @@ after it.
 Two queries, `signed` and `neighbours.find`, whether for one order or for hundreds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
-from itertools import islice
 
 from django.db.models import OuterRef, Subquery, Sum
 
@@ -17,19 +16,15 @@ from orders.models import ClaimAttempts, ClaimSignals, Order
 from orders.risk import mailboxes
 from orders.risk.client import contradictions, foreign_clock
 from orders.risk.keys import WIDER
-from orders.risk.neighbours import Neighbour, Neighbours
-from orders.risk.postal import alike
+from orders.risk.neighbours import Neighbours
 from orders.risk.signals import place_of
 from orders.risk.ticket import Ticket
-from orders.states import Outcome, State
 
 Features = dict[str, float | None]
 
 VERSION = 3  # of the vector: which features there are, and what each means
-PAID = (State.AWAITING_APPROVAL, State.APPROVED, State.SHIPPED)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 TEN_SECONDS, MINUTE, TEN_MINUTES = timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)
-MOST_STREETS = 100  # spellings of one address that are compared; beyond that the count says enough
 SCRIPTS = (
     "python", "curl", "wget", "httpx", "aiohttp", "okhttp", "go-http-client", "java/", "node", "axios", "undici",
     "libwww", "scrapy", "headless", "phantomjs", "selenium", "puppeteer", "playwright", "postman",
@@ -153,26 +148,19 @@ def velocity_features(order: Order, signals: ClaimSignals, around: Neighbours) -
 
 def link_features(signals: ClaimSignals, around: Neighbours) -> Features:
     """The group that this order is linked with, in this drop and earlier ones; 1, 0 and 0 for an order by itself."""
-    others = [other for other in around.group("link", str(signals.link)).members if other.number != signals.order_id]
+    group, own = around.group("link", str(signals.link)), signals.order_id
+
+    def others(orders: Set[int]) -> float:
+        return float(len(orders) - (own in orders))
+
     return {
-        "link_size": float(len({other.customer for other in others} - {signals.email_key}) + 1),
-        "link_paid": float(sum(other.state in PAID for other in others)),
-        "link_rejected": float(sum(other.outcome == Outcome.REJECTED for other in others)),
+        "link_size": float(max(1, group.customers)),
+        "link_paid": others(group.paid),
+        "link_rejected": others(group.rejected),
     }
 
 
 def same_address(order: Order, signals: ClaimSignals, around: Neighbours) -> float | None:
     """Customers at this house number whose street is this one, slips and noise allowed."""
     ours = place_of(order)
-    if ours is None:
-        return None
-    residents: dict[str, list[Neighbour]] = {signals.address_key: []}
-    for member in around.group("block", signals.address_key[:WIDER]).members:
-        residents.setdefault(member.address, []).append(member)
-    neighbours_in_it = {
-        member.customer
-        for address, members in islice(residents.items(), MOST_STREETS)
-        if address == signals.address_key or alike(ours.street, members[0].place.street)
-        for member in members
-    }
-    return float(max(1, len(neighbours_in_it)))
+    return None if ours is None else float(max(1, around.residents(signals.address_key, ours.street)))

@@ -10,14 +10,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 
 from django.db import connection
 
 from orders.models import ClaimSignals
 from orders.risk.keys import WIDER
 from orders.risk.mailboxes import private_domain
-from orders.risk.postal import Place, place
+from orders.risk.postal import Place, alike, place
+from orders.states import Outcome, State
 
+PAID = (State.AWAITING_APPROVAL, State.APPROVED, State.SHIPPED)
+MOST_STREETS = 100  # spellings of one address that are compared; beyond that the count says enough
 SAMPLE = 100  # about so many orders, evenly spread over a large sale, stand for all where a share is asked for
 
 # Whoever shares an IP address shares its network, so that one arm finds both. "g" follows the last hexadecimal digit:
@@ -141,7 +145,10 @@ class Neighbour:
 
 @dataclass
 class Group:
-    """Orders that share one key, in the order of their claims. A customer who comes back counts once."""
+    """Orders that share one key, in the order of their claims. A customer who comes back counts once.
+
+    What is counted of all members is counted once, when all are there: a file may have ten thousand in one group.
+    """
 
     members: list[Neighbour] = field(default_factory=list)
     last_claims: dict[str, datetime] = field(default_factory=dict)
@@ -152,8 +159,24 @@ class Group:
 
     @cached_property
     def times(self) -> list[datetime]:
-        """When its customers claimed. Asked of few groups, and of those once all members are there."""
+        """When its customers claimed."""
         return sorted(self.last_claims.values())
+
+    @cached_property
+    def paid(self) -> frozenset[int]:
+        return frozenset(member.number for member in self.members if member.state in PAID)
+
+    @cached_property
+    def rejected(self) -> frozenset[int]:
+        return frozenset(member.number for member in self.members if member.outcome == Outcome.REJECTED)
+
+    @cached_property
+    def homes(self) -> dict[str, list[Neighbour]]:
+        """Its members by their address."""
+        homes = defaultdict(list)
+        for member in self.members:
+            homes[member.address].append(member)
+        return dict(homes)
 
     @property
     def customers(self) -> int:
@@ -180,6 +203,7 @@ class Neighbours:
     def __init__(self, found: Iterable[Neighbour], drop_id: int) -> None:
         found = list(found)
         self.orders = {neighbour.number: neighbour for neighbour in found}
+        self.at_home: dict[str, int] = {}
         self.groups: dict[str, dict[str, Group]] = {kind: defaultdict(Group) for kind in KINDS}
         for neighbour in found:
             for kind, groups in self.groups.items():
@@ -188,6 +212,15 @@ class Neighbours:
 
     def group(self, kind: str, key: str) -> Group:
         return self.groups[kind][key]
+
+    def residents(self, address: str, street: str) -> int:
+        """Customers at this address, and at those of its house number whose street is alike."""
+        if address not in self.at_home:
+            homes = self.group("block", address[:WIDER]).homes
+            others = islice((home for key, home in homes.items() if key != address), MOST_STREETS - 1)
+            same = [homes.get(address, []), *(home for home in others if alike(street, home[0].place.street))]
+            self.at_home[address] = len({member.customer for home in same for member in home})
+        return self.at_home[address]
 
 
 def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> Neighbours:

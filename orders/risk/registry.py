@@ -94,15 +94,24 @@ def reference() -> TableModel | None:
         return None
 
 
+class NotPromoted(ValueError):
+    """The text says why the model cannot have the role."""
+
+
 def store(table: dict[str, object], card: str, role: Role) -> TrainedModel:
-    """Keep a model and give it this role; whoever had it retires. Raises BadModel."""
+    """Keep a model and give it this role; whoever had it retires. Raises BadModel, NotPromoted."""
     model, now = read(table), clock.now()
     if len(model.version) > LONGEST_VERSION:
         raise BadModel(f"its version has more than {LONGEST_VERSION} characters")
+    if before := TrainedModel.objects.filter(version=model.version).first():
+        if before.table != table:
+            raise NotPromoted(f"another model is stored as version {model.version}")
+        if before.role == Role.CHAMPION and role == Role.CHALLENGER:
+            raise NotPromoted(f"{model.version} is the champion; as challenger it would leave nobody to score")
     TrainedModel.objects.filter(role=role).exclude(version=model.version).update(role=Role.RETIRED, role_since=now)
     stored, _ = TrainedModel.objects.update_or_create(
         version=model.version,
-        defaults={"table": table, "card": card, "role": role, "role_since": now},
+        defaults={"card": card, "role": role, "role_since": now},
         create_defaults={"table": table, "card": card, "role": role, "role_since": now, "stored_at": now},
     )
     forget()

@@ -7,7 +7,7 @@ moves, and no other session ever sees them.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ from orders.risk.client import client_report
 from orders.risk.features import Features, features_of, signed
 from orders.risk.folding import plain
 from orders.risk.keys import token_key
-from orders.risk.request import LONGEST_NAME, LONGEST_VALUE
+from orders.risk.request import LONGEST_VALUE, possible_wait, raw_signals
 from orders.risk.signals import signals_of
 from orders.states import Outcome, State
 
@@ -40,7 +40,7 @@ class RawOrder:
     id: str
     at: datetime
     form: dict[str, str]
-    raw: dict[str, Any]  # what read_signals would have seen
+    raw: dict[str, Any]  # as read_signals has it
     card: str
 
     @classmethod
@@ -49,14 +49,13 @@ class RawOrder:
         if not isinstance(sent, dict):
             raise BadRawOrder("an order must be a JSON object")
         form = value_of(sent, "form", dict) or {}
-        raw: dict[str, Any] = {
-            "ip": value_of(sent, "ip", str) or "",
-            "headers": headers_of(value_of(sent, "headers", list) or []),
-            "page_to_submit_ms": value_of(sent, "page_to_submit_ms", (int, float)),
-            "ticket_ms": value_of(sent, "ticket_ms", (int, float)),
-            "device": value_of(sent, "device", str) or "",
-            "client": client_report(value_of(sent, "client", dict)),
-        }
+        raw = raw_signals(
+            ip=value_of(sent, "ip", str) or "",
+            headers=headers_of(value_of(sent, "headers", list) or []),
+            page_to_submit_ms=value_of(sent, "page_to_submit_ms", (int, float)),
+            device=value_of(sent, "device", str) or "",
+            client=client_report(value_of(sent, "client", dict)),
+        ) | {"ticket_ms": possible_wait(value_of(sent, "ticket_ms", (int, float)))}
         return cls(
             id=value_of(sent, "id", str) or "",
             at=moment_of(value_of(sent, "at", str)) or before,
@@ -76,7 +75,7 @@ def value_of(sent: dict[str, Any], name: str, kind: type | tuple[type, ...]) -> 
 def headers_of(sent: list[Any]) -> list[list[str]]:
     if not all(isinstance(each, list) and len(each) == 2 and all(isinstance(x, str) for x in each) for each in sent):
         raise BadRawOrder("headers must be a list of [name, value]")
-    return [[plain(name, LONGEST_NAME), plain(value, LONGEST_VALUE)] for name, value in sent]
+    return sent
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -88,7 +87,9 @@ def moment_of(text: str | None) -> datetime | None:
         raise BadRawOrder("at is no timestamp") from error
     if moment.tzinfo is None:
         raise BadRawOrder("at has no time zone")
-    return moment
+    if not MINYEAR < moment.year < MAXYEAR:  # there is a day before and after
+        raise BadRawOrder("at is out of range")
+    return moment.astimezone(UTC)
 
 
 def clean(text: str, name: str) -> str:
@@ -103,7 +104,11 @@ class RollBack(Exception):
 
 
 def replay(raws: Sequence[RawOrder]) -> Iterator[tuple[RawOrder, Features]]:
-    """Each order with its features as known when the last one had come, as scoring anew by links leaves it."""
+    """Each order with its features as known when the last one had come, as scoring anew by links leaves it.
+
+    But claim_rank and header_share of a live order are those of the moment when it was scored: nothing learns from
+    them here, see training.table.NOT_LEARNED.
+    """
     if not raws:
         return iter(())
     found: dict[int, Features] = {}

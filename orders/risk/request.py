@@ -1,13 +1,14 @@
 """What a claim's request shows of its sender."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpRequest
 
 from orders.risk.client import client_report
 from orders.risk.folding import plain
-from quantasneaks.addresses import client_address
+from quantasneaks import addresses
 
 DEVICE_COOKIE = "qs_device"
 LONGEST_DEVICE = 64
@@ -29,23 +30,45 @@ SECRET = frozenset({"cookie", "authorization", "proxy-authorization"})
 
 
 def read_signals(request: HttpRequest, *, page_to_submit_ms: int | None, honeypot: bool) -> dict[str, Any]:
-    """The raw signals of a claim: ip, headers as [[name, value], ...] in their order, page_to_submit_ms, honeypot,
-    device (the storefront's own cookie) and client (what its script reports); None where there is none."""
-    headers = [
-        [plain(name, LONGEST_NAME), plain(value, LONGEST_VALUE) if name.lower() in HARMLESS else ""]
-        for name, value in request.headers.items()
+    """The raw signals of a claim, and whether it filled the field that people cannot see."""
+    return raw_signals(
+        ip=addresses.client_address(request),
+        headers=request.headers.items(),
+        page_to_submit_ms=page_to_submit_ms,
+        device=request.COOKIES.get(DEVICE_COOKIE, ""),
+        client=read_report(request.POST.get("client", "")) if request.method == "POST" else None,
+    ) | {"honeypot": bool(honeypot)}
+
+
+def raw_signals(
+    *,
+    ip: str,
+    headers: Iterable[Sequence[str]],
+    page_to_submit_ms: float | None,
+    device: str,
+    client: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What is kept of a request, live or of a file: ip, headers as [[name, value], ...] in their order,
+    page_to_submit_ms, device (the storefront's own cookie) and client (what its script reports); empty or None where
+    there is none."""
+    address = addresses.plain(ip)
+    told = [
+        [plain(name.title(), LONGEST_NAME), plain(value, LONGEST_VALUE) if name.lower() in HARMLESS else ""]
+        for name, value in headers
         if value and name.lower() not in SECRET
     ]
-    if page_to_submit_ms is not None and not 0 <= page_to_submit_ms <= LONGEST_WAIT:
-        page_to_submit_ms = None
     return {
-        "ip": client_address(request),
-        "headers": headers[:MOST_HEADERS],
-        "page_to_submit_ms": page_to_submit_ms,
-        "honeypot": bool(honeypot),
-        "device": request.COOKIES.get(DEVICE_COOKIE, "")[:LONGEST_DEVICE],
-        "client": read_report(request.POST.get("client", "")) if request.method == "POST" else None,
+        "ip": "" if address == addresses.NONE else address,
+        "headers": told[:MOST_HEADERS],
+        "page_to_submit_ms": possible_wait(page_to_submit_ms),
+        "device": device[:LONGEST_DEVICE],
+        "client": client,
     }
+
+
+def possible_wait(milliseconds: float | None) -> float | None:
+    """None for a time that nobody can have waited."""
+    return milliseconds if milliseconds is not None and 0 <= milliseconds <= LONGEST_WAIT else None
 
 
 def read_report(text: str) -> dict[str, Any] | None:

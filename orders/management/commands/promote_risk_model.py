@@ -39,6 +39,8 @@ class Command(BaseCommand):
             stored = registry.store(table, card, Role.CHALLENGER if challenger else Role.CHAMPION)
         except BadModel as error:
             raise CommandError(f"{model} cannot be read: {error}") from error
+        except registry.NotPromoted as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"{stored.version} is the {stored.role}\n\n{stored.card}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 
 from orders import clock
 from orders.risk.replay import BadRawOrder, RawOrder, replay
@@ -23,9 +24,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="a line of JSON for each, which is also the default")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        for raw, features in replay(read_orders(file)):
-            score = assess(features)
-            line = {"id": raw.id or None, "score": score.score, "level": score.level, "reasons": score.reasons}
+        try:
+            scored = [(raw.id, assess(features)) for raw, features in replay(read_orders(file))]
+        except OperationalError as error:
+            raise CommandError("the shop's database does not answer; `make run` starts it") from error
+        for name, score in scored:
+            line = {"id": name or None, "score": score.score, "level": score.level, "reasons": score.reasons}
             self.stdout.write(json.dumps(line, ensure_ascii=False))
 
 

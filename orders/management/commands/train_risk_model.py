@@ -1,6 +1,7 @@
 """`python manage.py train_risk_model`: learn the score, judge it, write the model and its card."""
 
 import json
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ class Command(BaseCommand):
             from orders.risk.training.table import BadTable, read_table
         except ModuleNotFoundError as error:
             raise CommandError(f"{error.name} is missing: pip install -r requirements-train.txt") from error
+        if data and options["decisions"]:
+            raise CommandError("decisions are learned from beside invented sales: --decisions goes without --data")
+        out = writable(options["out"] or settings.DATA_DIR.root / "risk-model")
         try:
             table = read_table(data, label=label, time=time) if data else simulated(range(seed, seed + sales))
             if options["decisions"]:
@@ -47,8 +51,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError("the shop's database does not answer; `make run` starts it") from error
-        out: Path = options["out"] or settings.DATA_DIR.root / "risk-model"
-        out.mkdir(parents=True, exist_ok=True)
         write(model, out / "default.json")
         write_card(figures, out)
         if options["json"]:
@@ -58,3 +60,14 @@ class Command(BaseCommand):
             for figure, value in figures.get(name, {}).items():
                 self.stdout.write(f"{name:9} {figure:26} {value:.4f}")
         self.stdout.write(f"model and card: {out}")
+
+
+def writable(folder: Path) -> Path:
+    """The folder, there before minutes are spent on what goes into it. Raises CommandError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be made: {error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CommandError(f"{folder} cannot be written to")
+    return folder

@@ -62,18 +62,20 @@ def genuine_groups(test: Table, scores: Numbers) -> dict[str, dict[str, float]]:
     }
 
 
-def one_attack(test: Table, scores: Numbers, attack: str) -> dict[str, float]:
-    """This attack's orders against all genuine ones."""
-    rows = (np.array(test.groups) == attack) | (test.labels == 0)
-    found = ebm.figures(test.labels[rows], scores[rows])
-    return {"rows": int((np.array(test.groups) == attack).sum()), "auc": found["auc"]} | {
-        "recall_at_1_percent_fpr": found["recall_at_1_percent_fpr"]
-    }
+def one_attack(test: Table, scores: Numbers, attack: str) -> dict[str, float | None]:
+    """This attack's orders against all genuine ones; few sales may have none."""
+    theirs = np.array(test.groups) == attack
+    rows = theirs | (test.labels == 0)
+    found = ebm.figures(test.labels[rows], scores[rows]) if theirs.any() else {}
+    return {"rows": int(theirs.sum())} | {name: found.get(name) for name in ("auc", "recall_at_1_percent_fpr")}
 
 
-def left_out(learning: Table, test: Table, attack: str, *, seed: int, constrained: bool) -> float:
-    """AUC on an attack that the model never saw."""
-    model = ebm.fit(learning.rows(np.array(learning.groups) != attack), seed=seed, constrained=constrained)
+def left_out(learning: Table, test: Table, attack: str, *, seed: int, constrained: bool) -> float | None:
+    """AUC on an attack that the model never saw; None where nothing can be learned without it."""
+    try:
+        model = ebm.fit(learning.rows(np.array(learning.groups) != attack), seed=seed, constrained=constrained)
+    except (BadTable, ebm.Refused):
+        return None
     return one_attack(test, ebm.probabilities(model, test), attack)["auc"]
 
 
@@ -97,8 +99,8 @@ def write_card(figures: dict[str, Any], out: Path) -> None:
             "", "## By attack", "", "| attack | orders | AUC | recall at 1 % FPR | AUC when left out of learning |",
             "|---|---|---|---|---|",
             *(
-                f"| {attack} | {f['rows']} | {f['auc']:.3f} | {f['recall_at_1_percent_fpr']:.3f}"
-                f" | {f['auc_left_out']:.3f} |"
+                f"| {attack} | {f['rows']} | {known(f['auc'])} | {known(f['recall_at_1_percent_fpr'])}"
+                f" | {known(f['auc_left_out'])} |"
                 for attack, f in figures["attacks"].items()
             ),
             "", "## People wrongly called high", "", "| customers | orders | share |", "|---|---|---|",
@@ -116,6 +118,10 @@ def write_card(figures: dict[str, Any], out: Path) -> None:
     lines += [f"| {row['said']:.3f} | {row['was']:.3f} | {row['rows']} |" for row in figures["reliability"]]
     (out / "default.md").write_text("\n".join(lines) + "\n")
     plot(figures, out / "reliability.png")
+
+
+def known(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.3f}"
 
 
 def plot(figures: dict[str, Any], file: Path) -> None:

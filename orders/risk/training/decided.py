@@ -8,8 +8,8 @@ repeat it. So orders that were decided without the score (Evidence.explored) cou
 import numpy as np
 
 from orders.models import Event
-from orders.risk.training.ebm import missing_as_nan
-from orders.risk.training.table import BadTable, Table
+from orders.risk.features import VERSION
+from orders.risk.training.table import BadTable, Table, columns_of
 
 HOSTILE = ("suspected_bot", "suspected_reseller", "duplicate_customer", "payment_risk")
 GENUINE = ("looks_genuine", "known_customer", "verified_by_contact")
@@ -19,21 +19,22 @@ SEEN, EXPLORED = 2.0, 5.0  # weights; an invented order counts 1
 def decided() -> Table:
     """Every order with a decision that is a label, in the order of the decisions. Raises BadTable where there is none.
 
-    The journal tells: a decision stands in it when it takes effect.
+    The journal tells: a decision stands in it when it takes effect. A vector of another release means something else,
+    and that of a degraded score may lack anything: neither is learned from.
     """
     events = (
         Event.objects.filter(what__in=["approved", "rejected"], cause__in=[*HOSTILE, *GENUINE])
-        .filter(order__evidence__isnull=False)
+        .filter(order__evidence__model__endswith=f"/{VERSION}", order__score_degraded=False)
         .order_by("at", "id")
         .values_list("cause", "order__evidence__features", "order__evidence__explored")
     )
     rows = list(events)
     if not rows:
         raise BadTable("nobody has decided an order yet for a reason that is a label")
-    names = sorted({name for _, features, _ in rows for name, value in features.items() if value is not None})
+    names, values = columns_of([features for _, features, _ in rows])
     return Table(
         names,
-        np.array([[missing_as_nan(features.get(name)) for name in names] for _, features, _ in rows]),
+        values,
         np.array([int(cause in HOSTILE) for cause, _, _ in rows]),
         ["decided"] * len(rows),
         np.array([EXPLORED if explored else SEEN for _, _, explored in rows]),

@@ -1,10 +1,9 @@
 """Fitting, judging and writing the model."""
 
+import hashlib
 import json
-import math
-from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from interpret.glassbox import ExplainableBoostingClassifier
@@ -28,63 +27,100 @@ RISING = frozenset(
     }
 )  # fmt: skip
 FALLING = frozenset(["page_to_submit"])
-DECIMALS = 6  # of the table: the same on every machine, and a diff that can be read
+BAGS = 8  # models that are averaged
+# Of the table: the same on every machine, and a diff that can be read.
+DECIMALS = 6
+SIGNIFICANT = 9  # digits of a cut: a column may be tiny
+# AUC; assumed. A logistic regression may be better by TOLERANCE by chance, and one below BLIND found nothing: then a
+# model that says the same of everybody is right.
+TOLERANCE, BLIND = 0.02, 0.6
 
 
 class Refused(ValueError):
-    """The model is no better than a logistic regression; it must not be shipped."""
+    """The model is worse than a logistic regression by more than TOLERANCE; it must not be shipped."""
 
 
 def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
-    """Learn, check against a logistic regression on the last rows, calibrate on them. Raises Refused, BadTable."""
+    """Learn from the earlier rows, and check what would be shipped against a logistic regression on the last ones.
+
+    Each of the averaged models leaves out a part of the time, in which it sees when to stop, and what it says there
+    calibrates them all: rows of a sale that was learned from would make it too sure of the next one.
+    Raises Refused, BadTable.
+    """
     learning, validation = table.split(VALIDATION)
     if min(len(set(learning.labels)), len(set(validation.labels))) < 2:
         raise BadTable("there are too few rows of one label, or they all come first or last")
+    names = [name for name in table.names if varies(learning.columns([name]), constrained=constrained)]
+    if not names:
+        raise BadTable("every column has one and the same value in all rows")
     machine = ExplainableBoostingClassifier(
-        feature_names=table.names,
+        feature_names=names,
         interactions=0,
-        outer_bags=8,
+        outer_bags=BAGS,
         max_bins=128,
         reg_lambda=1.0,  # without it rare positives diverge: AUC 0.595 instead of 0.919, see docs/decisions/0009
-        monotone_constraints=[(name in RISING) - (name in FALLING) if constrained else 0 for name in table.names],
+        monotone_constraints=[(name in RISING) - (name in FALLING) if constrained else 0 for name in names],
         random_state=seed,
         n_jobs=-1,
     )
-    machine.fit(learning.values, learning.labels, sample_weight=learning.weights)
-    raw = export(machine, table.names)
-    seen = logits(raw, validation)
+    left_out = np.arange(len(learning.labels)) * BAGS // len(learning.labels)  # by which of the models
+    bags = np.where(left_out[:, None] == np.arange(BAGS), -1, 1).astype(np.int8)
+    machine.fit(learning.columns(names), learning.labels, sample_weight=learning.weights, bags=bags)
+    unseen = np.concatenate(
+        [logits(export(machine, names, bag), learning.rows(left_out == bag)) for bag in range(BAGS)]
+    )
+    platt = LogisticRegression(C=1e6).fit(unseen.reshape(-1, 1), learning.labels)
+    slope, shift = max(float(platt.coef_[0, 0]), 0.0), float(platt.intercept_[0])
+    model = calibrated(export(machine, names), slope=slope, shift=shift, table=table)
     line = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
     ).fit(learning.values, learning.labels)
     ours, theirs = (
-        roc_auc_score(validation.labels, each) for each in (seen, line.predict_proba(validation.values)[:, 1])
+        roc_auc_score(validation.labels, each)
+        for each in (logits(model, validation), line.predict_proba(validation.values)[:, 1])
     )
-    if ours < theirs - 0.02 and theirs > 0.6:
+    if ours < theirs - TOLERANCE and theirs > BLIND:
         raise Refused(f"AUC {ours:.3f} on the validation part, a logistic regression has {theirs:.3f}")
-    slope = LogisticRegression(C=1e6).fit(seen.reshape(-1, 1), validation.labels)
-    return calibrated(raw, slope=max(float(slope.coef_[0, 0]), 0.0), shift=float(slope.intercept_[0]), table=table)
+    return model
 
 
-def export(machine: ExplainableBoostingClassifier, names: list[str]) -> TableModel:
+def varies(column: Numbers, *, constrained: bool) -> bool:
+    """Is there something to learn of this column? One of the shop's own features with a single value leaves its rule in
+    place; elsewhere that a value is there may be all it says.
+    """
+    return len(np.unique(column[~np.isnan(column)] if constrained else column)) > 1
+
+
+def export(machine: ExplainableBoostingClassifier, names: list[str], bag: int | None = None) -> TableModel:
+    """The average of the models, or one of them."""
+    if bag is None:
+        intercept, learned = machine.intercept_, machine.term_scores_
+    else:
+        intercept, learned = machine.bagged_intercept_[[bag]], [scores[bag] for scores in machine.bagged_scores_]
     terms = {}
-    for (index,), scores in zip(machine.term_features_, machine.term_scores_, strict=True):
+    for (index,), scores in zip(machine.term_features_, learned, strict=True):
         cuts = [float(cut) for cut in machine.bins_[index][0]]
         terms[names[index]] = Term(tuple(cuts), tuple(float(score) for score in scores[: len(cuts) + 2]))
-    return TableModel("", float(machine.intercept_[0]), terms)
+    return TableModel("", float(np.ravel(intercept)[0]), terms)
 
 
 def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -> TableModel:
     """Platt's line over the logit, folded into every number, so that the contributions still add up to it."""
     terms = {
         name: Term(
-            tuple(round(cut, DECIMALS) for cut in term.cuts),
+            tuple(float(f"{cut:.{SIGNIFICANT}g}") for cut in term.cuts),
             tuple(round(slope * score, DECIMALS) + 0.0 for score in term.scores),
             shares(term, table.values[:, table.names.index(name)]),
         )
         for name, term in model.terms.items()
     }
     intercept = round(slope * model.intercept + shift, DECIMALS)
-    return TableModel(table.digest[:12], intercept, terms)
+    return named(TableModel("", intercept, terms))
+
+
+def named(model: TableModel) -> TableModel:
+    """Its version is the SHA-256 of all its numbers: two models of one version are the same."""
+    return replace(model, version=hashlib.sha256(json.dumps(asdict(model)).encode()).hexdigest()[:12])
 
 
 def shares(term: Term, column: Numbers) -> tuple[float, ...]:
@@ -145,13 +181,5 @@ def lightgbm(learning: Table, test: Table, *, seed: int) -> Numbers:
 
 
 def write(model: TableModel, file: Path) -> None:
-    terms: Mapping[str, Any] = {
-        name: {"cuts": list(term.cuts), "scores": list(term.scores), "shares": list(term.shares)}
-        for name, term in model.terms.items()
-    }
-    table = {"format": FORMAT, "version": model.version, "intercept": model.intercept, "terms": terms}
+    table = {"format": FORMAT, "version": model.version} | asdict(model)
     file.write_text(json.dumps(table, indent=1) + "\n")
-
-
-def missing_as_nan(value: float | None) -> float:
-    return math.nan if value is None else value

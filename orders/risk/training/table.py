@@ -3,14 +3,20 @@
 import csv
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orders.risk.features import Features
+
 Numbers = NDArray[np.float64]
+
+# When people come is assumed, so the rank of a claim would teach the assumption. A live order's share of headers is
+# that of the sale so far, which a finished sale does not show any more.
+NOT_LEARNED = {"claim_rank", "header_share"}
 
 
 class BadTable(ValueError):
@@ -66,6 +72,14 @@ class Table:
         return hashlib.sha256(self.values.tobytes() + self.labels.tobytes()).hexdigest()
 
 
+def columns_of(vectors: Sequence[Features]) -> tuple[list[str], Numbers]:
+    """The features that are learned from, and their values with a row for each vector."""
+    seen = {name for features in vectors for name, value in features.items() if value is not None}
+    names = sorted(seen - NOT_LEARNED)
+    rows = [[math.nan if (value := features.get(name)) is None else value for name in names] for features in vectors]
+    return names, np.array(rows)
+
+
 def read_table(file: Path, *, label: str, time: str | None) -> Table:
     """Raises BadTable. Every column beside the label and the time must be numeric; an empty cell is a missing value."""
     try:
@@ -75,6 +89,8 @@ def read_table(file: Path, *, label: str, time: str | None) -> Table:
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"{file} cannot be read: {error}") from error
+    if label == time:
+        raise BadTable(f"{label!r} cannot be both the label and the time")
     for column in (label, *([time] if time else [])):
         if column not in header:
             raise BadTable(f"{file} has no column {column!r}; it has {', '.join(header) or 'none'}")
@@ -88,20 +104,30 @@ def read_table(file: Path, *, label: str, time: str | None) -> Table:
         raise BadTable(f"the label {label!r} must be 0 or 1 in every row")
     if len({float(mark) for mark in marks}) < 2:
         raise BadTable(f"the label {label!r} must have both 0 and 1; {len(rows)} rows have one of them only")
-    order = np.array(sorted(range(len(rows)), key=sort_key(columns.pop(time)) if time else None))
+    order = np.array(sorted(range(len(rows)), key=moments(time, columns.pop(time)).__getitem__ if time else None))
     if not columns:
         raise BadTable(f"{file} has no column to learn from")
     values = np.column_stack([numbers(name, cells) for name, cells in columns.items()])
     return Table(list(columns), values[order], np.array([int(float(mark)) for mark in marks])[order])
 
 
-def sort_key(times: list[str]) -> Callable[[int], float | str]:
-    """By number where all are numbers, else as text, which sorts ISO timestamps; rows of one time stay in order."""
+def moments(name: str, cells: list[str]) -> list[float] | list[str]:
+    """What to sort by: numbers, or texts where none is a number, such as ISO timestamps. Raises BadTable."""
+    if any(cell.strip().lower() in ("", "nan") for cell in cells):
+        raise BadTable(f"the time {name!r} is missing in a row")
+    if not any(is_number(cell) for cell in cells):
+        return cells
+    if not all(is_number(cell) for cell in cells):
+        raise BadTable(f"the time {name!r} is a number in some rows and a text in others")
+    return [float(cell) for cell in cells]
+
+
+def is_number(cell: str) -> bool:
     try:
-        as_numbers = [float(time) for time in times]
+        float(cell)
     except ValueError:
-        return times.__getitem__
-    return as_numbers.__getitem__
+        return False
+    return True
 
 
 def numbers(name: str, cells: list[str]) -> Numbers:
