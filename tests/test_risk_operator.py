@@ -82,6 +82,5 @@ def test_the_first_order_of_an_operator_is_scored_again_when_its_siblings_come()
     assert first.events.get(what="scored").data["score"] < 10
     assert first.score is not None
     assert first.score >= MEDIUM
-    assert first.score is not None
     assert [told.data["score"] for told in first.events.filter(what="scored again").order_by("pk")][-1] == first.score
     assert first.evidence.reasons[0]["text"] == "50 customers at one address, in any spelling"
