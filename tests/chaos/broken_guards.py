@@ -37,7 +37,7 @@ GUARDS = [
     Guard(
         "the order's row is locked",
         "orders/models/order.py",
-        '.select_for_update()',
+        ".select_for_update()",
         "",
     ),
     Guard(
