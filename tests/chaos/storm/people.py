@@ -20,6 +20,7 @@ from tests.stack import PASSWORD
 
 PAUSE = 0.8  # seconds between two looks of one customer, or of one reviewer
 THINKS = 12.0  # seconds, at most, before a customer pays
+CLICKS_TWICE = 0.1  # of the customers
 MOST = 20_000  # customers
 ENDS_WITHIN = 300.0  # seconds; both deadlines, the longest fault and the longest pause between two tries fit in
 
@@ -117,6 +118,10 @@ class Crowd:
             self.refused[refusal(answer)] += 1
             return
         order_id = answer.json()["orderId"]
+        if dice.random() < CLICKS_TWICE:
+            again = await door.send("POST", "/orders/", json=form, headers=headers)
+            if again.status_code != 201 or again.json()["orderId"] != order_id:
+                raise Trouble(f"A claim that was sent twice answers {again.status_code} to the second.")
         self.habits[order_id] = habit
         self.orders[order_id] = answer.json()
         status = await self.watch(order_id, door, State.PROCESSING)
