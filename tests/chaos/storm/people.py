@@ -113,15 +113,16 @@ class Crowd:
         if habit == Habit.LIVES_NOWHERE:
             form["postcode"] = "REFUSE"
         headers = {**person.headers, "Idempotency-Key": f"storm {self.seed} {person.index}"}
-        answer = await door.send("POST", "/orders/", json=form, headers=headers)
+        clicks = 2 if dice.random() < CLICKS_TWICE else 1
+        claims = (door.send("POST", "/orders/", json=form, headers=headers) for _ in range(clicks))
+        answer, *others = await asyncio.gather(*claims)
+        for other in others:
+            if other.json().get("orderId") != answer.json().get("orderId"):
+                raise Trouble(f"Of two equal claims at once {answer.status_code} and {other.status_code} came back.")
         if answer.status_code != 201:
             self.refused[refusal(answer)] += 1
             return
         order_id = answer.json()["orderId"]
-        if dice.random() < CLICKS_TWICE:
-            again = await door.send("POST", "/orders/", json=form, headers=headers)
-            if again.status_code != 201 or again.json()["orderId"] != order_id:
-                raise Trouble(f"A claim that was sent twice answers {again.status_code} to the second.")
         self.habits[order_id] = habit
         self.orders[order_id] = answer.json()
         status = await self.watch(order_id, door, State.PROCESSING)

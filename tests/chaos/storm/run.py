@@ -49,7 +49,7 @@ class Report:
             lines.append(f"{name:34}{times:6}{len(took):11}" + "".join(f"{each:8.2f}" for each in shown))
         lines.append(
             f"{self.orders} orders, {self.shipped} shipped, {faults_struck} faults in {self.seconds:.0f} s (seed"
-            f" {self.seed}); in flight at a fault: {min(self.in_flight)} to {max(self.in_flight)}"
+            f" {self.seed}); in flight at a fault: {min(self.in_flight, default=0)} to {max(self.in_flight, default=0)}"
         )
         lines += [f"VIOLATION: {text}" for text in self.violations] or ["violations: none"]
         return "\n".join(lines)
