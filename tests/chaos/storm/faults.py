@@ -144,11 +144,16 @@ def disk_is_full(shop: Shop, dice: random.Random) -> None:
         subprocess.run(["mount", "-o", f"remount,size={DISK}", str(mails)], check=True)
 
 
-def own_disk(shop: Shop) -> None:
+@contextmanager
+def own_disk(shop: Shop) -> Iterator[None]:
     """Give the mails a disk of their own. Only in a mount namespace of this process: it ends with it."""
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "none", str(shop.folder / "mails")], check=True
     )
+    try:
+        yield
+    finally:  # a mounted folder could not be deleted
+        subprocess.run(["umount", "--lazy", str(shop.folder / "mails")], check=True)
 
 
 def provider_goes_wrong(shop: Shop, dice: random.Random) -> None:

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -62,9 +63,7 @@ def storm(*, seed: int, customers: int, strikes: int, disk: bool) -> Report:
     """
     dice, report = random.Random(seed), Report(seed)
     begun = time.monotonic()
-    with running_shop(**SETTINGS) as shop:
-        if disk:
-            faults.own_disk(shop)
+    with running_shop(**SETTINGS) as shop, faults.own_disk(shop) if disk else nullcontext():
         open_drop(shop, pairs=MOST)
         crowd, box = Crowd(shop, customers, AT_ONCE, seed), MailBox(shop.folder / "mails")
         watch = Watch(shop, box.look)
