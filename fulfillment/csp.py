@@ -13,6 +13,7 @@ UNFOLD = {
     ],  # Alpine, in which unfold's menus are written, evaluates attributes
     "style-src": [SELF, UNSAFE_INLINE],  # unfold writes its colours into the page, Alpine shows and hides by style
 }
+OURS = ("fulfillment:desk", "dashboard:sale", "packing:index")  # under the admin's address, not written by unfold
 
 
 class AdminCSPMiddleware(CSPMiddleware):
@@ -23,7 +24,6 @@ class AdminCSPMiddleware(CSPMiddleware):
     ) -> PolicyParts:
         parts: PolicyParts = super().get_policy_parts(request, response, report_only)
         path = request.path_info
-        ours = tuple(reverse(page) for page in ("fulfillment:desk", "dashboard:sale", "packing:index"))
-        if path.startswith(reverse("admin:index")) and not path.startswith(ours):
+        if path.startswith(reverse("admin:index")) and not path.startswith(tuple(reverse(page) for page in OURS)):
             parts.replace = UNFOLD
         return parts

@@ -26,9 +26,9 @@ ENDINGS = {
 }
 
 
-def message(order: Order) -> str:
-    """Where the order stands, in a sentence."""
-    return MESSAGES.get(State(order.state)) or ENDINGS[Outcome(order.outcome)]
+def message(state: str, outcome: str) -> str:
+    """Where an order stands, in a sentence."""
+    return MESSAGES.get(State(state)) or ENDINGS[Outcome(outcome)]
 
 
 def size_text(size: Decimal) -> str:

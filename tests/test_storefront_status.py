@@ -119,11 +119,17 @@ def fresh_tracking() -> str:
     return str(order.shipment.tracking_number)
 
 
-@pytest.mark.django_db
-def test_the_status_is_one_query(client: Client, django_assert_num_queries: Any) -> None:
-    order = place(open_drop())
-    with django_assert_num_queries(1):
-        status(client, order)
+@pytest.mark.usefixtures("strangers")
+def test_each_state_is_another_status_and_a_look_costs_one_statement(
+    client: Client, django_assert_num_queries: Any
+) -> None:
+    etag = '"none yet"'
+    for order in life():
+        for expected in (200, 304):
+            with django_assert_num_queries(1):
+                answer = client.get(f"/orders/{order.public_id}/status", headers={"If-None-Match": etag})
+            assert answer.status_code == expected
+            etag = answer.headers["ETag"]
 
 
 @pytest.mark.django_db
@@ -145,6 +151,17 @@ def test_an_unchanged_status_is_answered_304_and_a_changed_one_in_full(client: C
     changed = client.get(address, headers={"If-None-Match": etag})
     assert (changed.status_code, changed.json()["status"]) == (200, "compensating")
     assert changed.headers["ETag"] != etag
+
+
+@pytest.mark.usefixtures("strangers")
+def test_a_deadline_that_staff_extend_is_another_status(client: Client) -> None:
+    order = paid_order(open_drop())
+    address = f"/orders/{order.public_id}/status"
+    before = client.get(address)
+    until = datetime.fromisoformat(before.json()["deadline"]) + timedelta(hours=1)
+    workflow.extend_review(number=order.number, until=until, who="staff", reason="She is at sea.")
+    after = client.get(address, headers={"If-None-Match": before.headers["ETag"]})
+    assert (after.status_code, datetime.fromisoformat(after.json()["deadline"])) == (200, until)
 
 
 @pytest.mark.django_db

@@ -62,7 +62,7 @@ def paragraphs_of(order: Order, step: Step) -> list[str]:
             "price": money(order.drop.price, order.drop.currency),
             "size": size_text(order.size),
             "time_to_decide": time_to_decide(),
-            "message": message(order),
+            "message": message(order.state, order.outcome),
             "money": where_the_money_is(order),
         },
     )

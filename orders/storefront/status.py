@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 
@@ -22,6 +23,7 @@ POLL_AFTER_MS = {
     State.COMPENSATING: 2_000,
 }  # a final order needs no further look
 SLOWEST_READER = 10  # seconds
+UNKNOWN = "We know of no such order. Please check that the link is complete."
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Sight:
 
     @property
     def message(self) -> str:
-        return message(self.order)
+        return message(self.order.state, self.order.outcome)
 
     @property
     def money(self) -> str:
@@ -69,12 +71,12 @@ class Sight:
     def size(self) -> str:
         return size_text(self.order.size)
 
-    @property
-    def url(self) -> str:
-        return reverse("orders:status", args=[self.order.public_id])
+
+def page_of(public_id: UUID | str) -> str:
+    return reverse("orders:status", args=[public_id])
 
 
-def see_order(public_id: str | UUID) -> Sight:
+def see_order(public_id: str) -> Sight:
     """Find an order by its guest's credential, in one query: drop and payment are read only where they are shown.
 
     Raises NotFound.
@@ -82,38 +84,51 @@ def see_order(public_id: str | UUID) -> Sight:
     deadline = Callback.objects.open().filter(order=OuterRef("pk")).values("deadline_at")[:1]
     try:
         orders = Order.objects.annotate(deadline=Subquery(deadline), seen_at=clock.expression())
-        order = orders.get(public_id=parse_id(str(public_id)))
+        order = orders.get(public_id=as_handed_out(public_id))
     except Order.DoesNotExist as error:
-        raise NotFound("We know of no such order. Please check that the link is complete.") from error
+        raise NotFound(UNKNOWN) from error
     return Sight(order=order, deadline=order.deadline, now=order.seen_at)
 
 
-def parse_id(text: str) -> UUID:
-    """Only the spelling that we hand out. Raises Order.DoesNotExist."""
+def as_handed_out(public_id: str) -> str:
+    """An id in no other spelling than that of our links. Raises NotFound."""
     try:
-        key = UUID(text)
-    except ValueError as error:
-        raise Order.DoesNotExist from error
-    if str(key) != text:
-        raise Order.DoesNotExist
-    return key
+        if str(UUID(public_id)) == public_id:
+            return public_id
+    except ValueError:
+        pass
+    raise NotFound(UNKNOWN)
 
 
-def status_json(sight: Sight) -> dict[str, Any]:
-    """Exactly these ten keys in every state."""
-    order = sight.order
-    whole = order.size == order.size.to_integral_value()
+# Written out, because nothing is asked more often, and building it anew would cost more than running it. As subqueries:
+# to plan the joins would cost PostgreSQL twice as much.
+STATUS = """
+SELECT state, outcome, size, pair_number, created_at,
+       (SELECT url FROM orders_payment WHERE order_id = number),
+       (SELECT deadline_at FROM orders_callback WHERE order_id = number AND resolved_at IS NULL)
+FROM orders_order WHERE public_id = %s
+"""
+
+
+def read_status(public_id: str) -> dict[str, Any]:
+    """Exactly these ten keys in every state, by the guest's credential, in one statement. Raises NotFound."""
+    with connection.cursor() as cursor:
+        cursor.execute(STATUS, [as_handed_out(public_id)])
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound(UNKNOWN)
+    state, outcome, size, pair_number, created_at, url, deadline = row
     return {
-        "orderId": str(order.public_id),
-        "status": order.state,
-        "outcome": order.outcome or None,
-        "size": int(order.size) if whole else float(order.size),
-        "pairNumber": order.pair_number,
-        "createdAt": iso(order.created_at),
-        "paymentUrl": sight.payment_url,
-        "deadline": iso(sight.deadline) if sight.deadline else None,
-        "pollAfterMs": sight.poll_after_ms,
-        "message": sight.message,
+        "orderId": public_id,
+        "status": state,
+        "outcome": outcome or None,
+        "size": int(size) if size == size.to_integral_value() else float(size),
+        "pairNumber": pair_number,
+        "createdAt": iso(created_at),
+        "paymentUrl": url if state == State.AWAITING_PAYMENT else None,
+        "deadline": iso(deadline) if deadline else None,
+        "pollAfterMs": POLL_AFTER_MS.get(state),
+        "message": message(state, outcome),
     }
 
 

@@ -1,6 +1,7 @@
 """The customer's doors: each parses, calls one function, renders. No rule lives here."""
 
 import hashlib
+import json
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -18,7 +19,7 @@ from orders.storefront.bodies import JSON, read_claim
 from orders.storefront.forms import ClaimForm
 from orders.storefront.landing import page_to_submit_ms, show_landing
 from orders.storefront.refusals import CsrfFailed, Invalid, Malformed, NotFound, ServerError, SlowDown
-from orders.storefront.status import see_order, status_json
+from orders.storefront.status import page_of, read_status, see_order
 from orders.storefront.timeline import timeline
 from orders.wording import money
 from orders.workflow import cancel_order, claim_pair
@@ -56,10 +57,10 @@ def answer_claim(request: HttpRequest, fields: dict[str, str]) -> HttpResponse:
         if wants_json(request) or refusal.code not in MENDED_ON_THE_PAGE:
             return problem(request, refusal)
         return show_landing(request, claim=fields, refusal=refusal, status=status_of(refusal))
-    sight = see_order(order.public_id)
+    page = page_of(order.public_id)
     if not wants_json(request):
-        return HttpResponseRedirect(sight.url, status=303)
-    return JsonResponse(status_json(sight), status=201, headers={"Location": sight.url})
+        return HttpResponseRedirect(page, status=303)
+    return JsonResponse(read_status(str(order.public_id)), status=201, headers={"Location": page})
 
 
 answer_form = csrf_protect(answer_claim)
@@ -122,13 +123,14 @@ def status(request: HttpRequest, order_id: str) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return not_allowed(request, "GET", "HEAD")
     try:
-        response = JsonResponse(status_json(see_order(order_id)))
+        body = json.dumps(read_status(order_id)).encode()
     except Refused as refusal:
         return keep_private(problem(request, refusal, as_json=True))
-    response.headers["ETag"] = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'  # of all that it says, so that none of it can be stale
+    response = get_conditional_response(request, etag=etag) or HttpResponse(body, content_type=JSON)
+    response.headers["ETag"] = etag
     response.headers["Cache-Control"] = "private, no-cache"  # may be kept, must be asked for again
-    answer = get_conditional_response(request, etag=response.headers["ETag"], response=response)
-    return keep_private(answer or response)
+    return keep_private(response)
 
 
 @csrf_exempt  # the address is the credential; no cookie takes part
@@ -136,14 +138,12 @@ def cancel(request: HttpRequest, order_id: str) -> HttpResponse:
     if request.method != "POST":
         return not_allowed(request, "POST")
     try:
-        sight = see_order(order_id)
-        cancel_order(public_id=sight.order.public_id)
-        sight = see_order(order_id)
+        cancel_order(public_id=see_order(order_id).order.public_id)
     except Refused as refusal:
         return keep_private(problem(request, refusal))
     if wants_json(request):
-        return keep_private(JsonResponse(status_json(sight)))
-    return keep_private(HttpResponseRedirect(sight.url, status=303))
+        return keep_private(JsonResponse(read_status(order_id)))
+    return keep_private(HttpResponseRedirect(page_of(order_id), status=303))
 
 
 # --- what went wrong outside of the views above -----------------------------------------------------------------------

@@ -7,7 +7,8 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 from orders.storefront.bodies import read_claim
-from quantasneaks.urls import handler400, handler404, handler500, urlpatterns
+from quantasneaks.urls import handler400, handler404, handler500
+from quantasneaks.urls import urlpatterns as shop
 
 __all__ = ["handler400", "handler404", "handler500"]
 
@@ -67,8 +68,9 @@ def status(request: HttpRequest, order_id: str) -> HttpResponse:
     return JsonResponse({"status": state, "outcome": outcome, "size": str(size), "pair": pair})
 
 
-urlpatterns += [
+urlpatterns = [
     path("bench/claim/", claim),
     path("bench/refuse/", refuse),
     path("bench/status/<uuid:order_id>", status),
+    *shop,
 ]
