@@ -9,7 +9,7 @@ that takes its workers down.
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,6 +115,7 @@ class Lease:
     work: Work
     order: Order  # as it was found
     session: Any
+    recorded: Order | None = None  # as the step left it
 
     @property
     def step(self) -> Step:
@@ -131,6 +132,8 @@ class Lease:
             order = Order.objects.lock(self.work.order_id)
             if connection.connection is not self.session:
                 raise LeaseLost
+            if self.step in LIFE and (payment := self.order._state.fields_cache.get("payment")):
+                order.payment = payment  # which nobody changes but the holder of its order's life
             yield order
 
     @contextmanager
@@ -147,6 +150,17 @@ class Lease:
             order.commit()
             if last:
                 self._finish()
+        self.recorded = order
+
+    def following(self, steps: Collection[Step]) -> "Lease | None":
+        """What this step brought forth, if it is due and one of `steps`: the order's lock is in our hands already, and
+        nothing of it has to be asked for again."""
+        if order := self.recorded:
+            for work in order.enqueued:
+                if work.step in steps and work.due_at <= order.now:
+                    work.attempts += 1
+                    return Lease(work, order, self.session)
+        return None
 
     def _finish(self) -> None:
         """Delete the row; one that was rung again meanwhile stays and is due."""
@@ -184,7 +198,7 @@ def enqueue(order: Order, *steps: Step, at: datetime | None = None) -> None:
     for name in steps:
         if undo := RULES[name].undo:
             order.register(undo)
-    Work.objects.bulk_create(
+    order.enqueued += Work.objects.bulk_create(
         [Work(order_id=order.number, step=name, due_at=at or order.now) for name in steps],
         update_conflicts=True,
         update_fields=["due_at"],
@@ -210,9 +224,11 @@ def run_due(steps: Sequence[Step], turn_round: TurnRound) -> int:
             held = take_up(steps, instead_of=held)
             if held is None:
                 return count
-            if lease := find(held):
+            lease = find(held)
+            while lease:
                 count += 1
                 perform(lease, turn_round)
+                lease = lease.following(steps)
     finally:
         let_go(held)
     ring(steps[:1])
@@ -229,19 +245,16 @@ def take_up(steps: Sequence[Step], *, instead_of: Held | None = None) -> Held | 
     query = TAKE_UP.format(
         key="order_id" if life else "id", steps="({})".format(", ".join(f"'{step}'" for step in steps))
     )
-    words: dict[str, Any] = {"after": None, "offset": clock.offset, "space": LIFE_LOCKS if life else ROW_LOCKS}
+    space = LIFE_LOCKS if life else ROW_LOCKS
+    words: dict[str, Any] = {"offset": clock.offset, "space": space, "after": instead_of.order if instead_of else None}
+    let_go(instead_of)
     with connection.cursor() as cursor:
-        if instead_of:
-            words |= {"after": instead_of.order, "held": instead_of.key}
-            cursor.execute(f"{LET_GO}; {query}", words)  # two statements, each with its own view, in one message
-            cursor.nextset()
-        else:
-            cursor.execute(query, words)
+        cursor.execute(query, words)
         found = cursor.fetchone()
     if found is None:
         return None
     work, order, key = found
-    return Held(work, order, key, words["space"])
+    return Held(work, order, key, space)
 
 
 def let_go(held: Held | None) -> None:

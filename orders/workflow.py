@@ -111,7 +111,7 @@ def place_order(
         idempotency_key=key_digest(key) if key else None,
         claim_digest=digest,
     )
-    order.now = now
+    order.now, order.enqueued = now, []
     order.save(force_insert=True)
     signals.store(order, raw_signals)
     order.record("claimed", actor=Actor.CUSTOMER, pair=pair.number)

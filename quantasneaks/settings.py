@@ -227,6 +227,9 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     {
         # A database that does not answer must not hang a request or a worker for minutes.
         "connect_timeout": 5,
+        # PostgreSQL plans a statement that a session asks again and again once; it took as long to plan as to run.
+        "server_side_binding": True,
+        "prepare_threshold": 5,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

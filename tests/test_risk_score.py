@@ -231,7 +231,7 @@ def test_the_neighbours_are_found_by_index(crowded: Drop) -> None:
         )
         for n in range(5000)
     ]  # fmt: skip
-    Order.objects.bulk_create(gone)
+    Order.objects.bulk_create(gone, batch_size=1000)
     ClaimSignals.objects.bulk_create(
         ClaimSignals(
             order=one, drop=crowded, at=one.created_at, raw={}, ip_key=digest("ip", one.email),

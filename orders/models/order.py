@@ -19,6 +19,7 @@ from orders.payments.provider import PaymentState
 from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Undo, Wait
 
 if TYPE_CHECKING:
+    from orders.models.work import Work
     from orders.risk.score import Score
 
 CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded", "updated_at")
@@ -34,7 +35,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         payment, each lock cost more than the few queries that ask for these.
         """
         order = self.select_for_update().annotate(now=clock.expression()).get(number=number)
-        order.as_locked = order.changeable()
+        order.as_locked, order.enqueued = order.changeable(), []
         return order
 
     def live(self) -> "OrderQuerySet":
@@ -96,8 +97,9 @@ class Order(models.Model):
 
     objects = OrderQuerySet.as_manager()
 
-    now: datetime  # these two are set by lock()
+    now: datetime  # these three are set by lock()
     as_locked: dict[str, Any]
+    enqueued: "list[Work]"  # what comes next for it
 
     class Meta:
         constraints = [

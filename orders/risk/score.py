@@ -70,7 +70,7 @@ def with_patience() -> Iterator[None]:
     """Raises TimeoutError for a query that takes too long. One that fails takes no surrounding transaction along."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", [PATIENCE])
+            cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
             yield
             cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # released, a savepoint would leave it as it is
     except OperationalError as error:
