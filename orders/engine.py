@@ -31,6 +31,7 @@ BATCH_TIME = 1  # second that one bell may keep a worker; then another step gets
 MOST_CRASHES = 5  # a step that took its worker down that often waits for staff
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=1), timedelta(seconds=60)
 
+READ_ALONG = ("drop", "payment")
 LATE = timedelta(seconds=5)  # after which a row that waited is suspected of having taken its worker down
 
 # Locks a free row for this session: first of the order that the last step was of, then the oldest of all. The lock is
@@ -132,8 +133,9 @@ class Lease:
             order = Order.objects.lock(self.work.order_id)
             if connection.connection is not self.session:
                 raise LeaseLost
-            if self.step in LIFE and (payment := self.order._state.fields_cache.get("payment")):
-                order.payment = payment  # which nobody changes but the holder of its order's life
+            if self.step in LIFE:  # who holds an order's life alone changes its payment, and its drop stays
+                known = self.order._state.fields_cache
+                order._state.fields_cache |= {name: known[name] for name in READ_ALONG if name in known}
             yield order
 
     @contextmanager
@@ -270,7 +272,7 @@ def find(held: Held) -> Lease | None:
     """
     now = clock.expression()
     due = Work.objects.filter(pk=held.work, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
-    work = due.select_related("order").first()
+    work = due.select_related(*(f"order__{name}" for name in READ_ALONG)).first()
     if work is None:
         return None
     work.order.now = work.now
