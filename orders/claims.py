@@ -1,23 +1,82 @@
-"""A claim and what it takes: the customer's words, the key that makes a repeat the same claim, and a pair."""
+"""A claim and what it takes: the customer's words, the key that makes a repeat the same claim, and a pair.
+
+A claim is two statements: one look at all that decides it, without a lock, and one that takes a pair and makes the
+order, all or none. The schema is the judge between claims at the same instant: no pair, customer or key twice.
+"""
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 from orders import clock
 from orders.customers import customer_key
-from orders.errors import IdempotencyConflict, SoldOut
-from orders.models import Drop, Order, Pair
-from orders.states import PairState
+from orders.errors import IdempotencyConflict
+from orders.models import ClaimSignals, Order
+from orders.models.drop import CURRENT
+from orders.states import Actor, PairState, State, Step
 
 KEY_LIFE = timedelta(hours=24)
-LOOK_AGAIN = 0.01  # seconds; about as long as a claim takes
+
+# One size, as a range and in its order: no index but pair_by_size has that, however few pairs the planner thinks gone,
+# and the plan that a connection keeps serves them all.
+OF_SIZE = "size BETWEEN %(size)s AND %(size)s ORDER BY size"
+
+LOOK = f"""
+WITH sale AS ({CURRENT})
+SELECT sale.id, now, opens_at, closes_at,
+       (SELECT id FROM orders_pair WHERE drop_id = sale.id AND {OF_SIZE} LIMIT 1) IS NOT NULL,
+       (SELECT id FROM orders_pair
+        WHERE drop_id = sale.id AND state = '{PairState.ON_SALE}' AND {OF_SIZE} LIMIT 1) IS NOT NULL,
+       (SELECT number FROM orders_order
+        WHERE drop_id = sale.id AND customer_key = %(customer)s AND state <> '{State.COMPENSATED}'),
+       keyed.number, keyed.claim_digest, keyed.created_at <= now - %(life)s
+FROM sale LEFT JOIN orders_order AS keyed ON idempotency_key = %(key)s
+"""  # noqa: S608  # constants
+
+# Claims in flight skip each other's pairs. No row comes back where each pair on sale is in such hands, and none where
+# another order of the customer or the key was there first: ON CONFLICT waits until that one is certain.
+PLACE = f"""
+WITH pair AS (
+    SELECT id, number FROM orders_pair
+    WHERE drop_id = %(drop_id)s AND state = '{PairState.ON_SALE}' AND {OF_SIZE}, number LIMIT 1 FOR UPDATE SKIP LOCKED
+), placed AS (
+    INSERT INTO orders_order (
+        public_id, state, outcome, created_at, updated_at, drop_id, pair_id, pair_number, size, undo, email,
+        customer_key, name, line1, line2, city, postcode, country, phone, idempotency_key, claim_digest, level,
+        score_degraded
+    )
+    SELECT %(public_id)s, %(state)s, %(outcome)s, %(created_at)s, %(updated_at)s, %(drop_id)s, pair.id, pair.number,
+           %(size)s, %(undo)s, %(email)s, %(customer_key)s, %(name)s, %(line1)s, %(line2)s, %(city)s, %(postcode)s,
+           %(country)s, %(phone)s, %(idempotency_key)s, %(claim_digest)s, %(level)s, %(score_degraded)s
+    FROM pair ON CONFLICT DO NOTHING RETURNING number, pair_id, pair_number
+), held AS (
+    UPDATE orders_pair SET state = '{PairState.HELD}' FROM placed WHERE id = pair_id
+), signals AS (
+    INSERT INTO orders_claimsignals (
+        order_id, drop_id, at, raw, ip_key, net_key, email_key, address_key, phone_key, device_key, header_key,
+        print_key, ticket_key
+    )
+    SELECT number, %(drop_id)s, %(at)s, %(raw)s, %(ip_key)s, %(net_key)s, %(email_key)s, %(address_key)s,
+           %(phone_key)s, %(device_key)s, %(header_key)s, %(print_key)s, %(ticket_key)s
+    FROM placed
+), journal AS (
+    INSERT INTO orders_event (order_id, at, what, state, outcome, actor, who, cause, data)
+    SELECT number, %(created_at)s, 'claimed', %(state)s, %(outcome)s, '{Actor.CUSTOMER}', '', '',
+           jsonb_build_object('pair', pair_number)
+    FROM placed
+), work AS (
+    INSERT INTO orders_work (order_id, step, due_at, attempts, crashes, last_error)
+    SELECT number, step, %(created_at)s, 0, 0, '' FROM placed, unnest(%(steps)s::text[]) AS step
+)
+SELECT number, pair_id, pair_number FROM placed
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -39,43 +98,64 @@ class Claim:
         return customer_key(self.email)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How things stand for a claim, all at one moment."""
+
+    drop_id: int
+    now: datetime
+    opens_at: datetime
+    closes_at: datetime
+    has_size: bool  # does the drop have pairs of it at all?
+    on_sale: bool
+    earlier: int | None  # the customer's live order
+    keyed: int | None  # the order that the key made
+    keyed_digest: str
+    key_expired: bool
+
+    def replay(self, digest: str) -> Order | None:
+        """The order that this key made within the last 24 h. Raises IdempotencyConflict if its body was another."""
+        if self.keyed is None or self.key_expired:
+            return None
+        if self.keyed_digest != digest:
+            raise IdempotencyConflict("This Idempotency-Key was used for another claim.")
+        return Order.objects.get(number=self.keyed)
+
+
 def claim_digest(body: Mapping[str, str]) -> str:
     """SHA-256 of the claim's fields as sent, in one spelling."""
     return hashlib.sha256(json.dumps(dict(body), sort_keys=True).encode()).hexdigest()
 
 
-def key_digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def key_digest(key: str | None) -> str | None:
+    return hashlib.sha256(key.encode()).hexdigest() if key else None
 
 
-def find_replay(*, key: str | None, digest: str) -> Order | None:
-    """The order that this key made within the last 24 h. Raises IdempotencyConflict if its body was another."""
-    if not key:
-        return None
-    order = Order.objects.filter(idempotency_key=key_digest(key), created_at__gt=clock.expression() - KEY_LIFE).first()
-    if order and order.claim_digest != digest:
-        raise IdempotencyConflict("This Idempotency-Key was used for another claim.")
-    return order
-
-
-def lock_customer(drop: Drop, customer: str) -> None:
-    """One claim at a time for each customer, until the transaction ends: a double click waits instead of racing."""
+def look(*, size: Decimal | None, customer: str, key: str | None, drop: int | None = None) -> Standing | None:
+    """One look at the current drop, or at the one that is named; None without a drop."""
+    words: dict[str, Any] = {"size": size, "customer": customer, "key": key_digest(key), "drop": drop}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [customer, drop.pk])
+        cursor.execute(LOOK, words | {"offset": clock.offset, "life": KEY_LIFE})
+        row = cursor.fetchone()
+    return Standing(*row) if row else None
 
 
-def take_pair(drop: Drop, size: Decimal) -> Pair:
-    """Hold the free pair of this size with the lowest number. Raises SoldOut when none is on sale.
-
-    Claims in flight skip each other's pairs. Whoever finds all of them locked looks again until one is free or none is
-    on sale: a pair that a claim in flight has locked is not sold, for that claim may still fail. It does not wait for
-    the lock itself: FOR UPDATE also locks the rows it then finds taken, so two such waits can be a deadlock.
+def take_pair(order: Order, signals: ClaimSignals, steps: list[Step]) -> bool:
+    """Hold the free pair of the order's size with the lowest number, and write down the new order with it: its signals,
+    the journal's first line and what comes next. False: somebody was quicker, or may be; nothing is written.
     """
-    free = Pair.objects.filter(drop=drop, size=size, state=PairState.ON_SALE).order_by("number")
-    while (pair := free.select_for_update(skip_locked=True).first()) is None:
-        if not free.exists():
-            raise SoldOut(f"Size {size.normalize():f} is sold out.")
-        time.sleep(LOOK_AGAIN)
-    pair.state = PairState.HELD
-    pair.save(update_fields=["state"])
-    return pair
+    with connection.cursor() as cursor:
+        cursor.execute(PLACE, vars(order) | vars(signals) | {"raw": Jsonb(signals.raw), "steps": steps})
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    order.number, order.pair_id, order.pair_number = row
+    return True
+
+
+def ring_for(steps: list[Step]) -> None:
+    """Tell the relay of a claim that has committed: NOTIFY within it would let one claim at a time commit, its wait for
+    the disk included. Should it be lost, the sweep finds the work.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('work', step) FROM unnest(%s::text[]) AS step", [steps])

@@ -10,6 +10,7 @@ Each step first does its outside effect, with an idempotency key, then records i
 how steps are taken up, retried and found again after a crash. Nothing outside this file decides what comes next.
 """
 
+import time
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -17,10 +18,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
-from orders import clock
-from orders.claims import KEY_LIFE, Claim, find_replay, key_digest, lock_customer, take_pair
+from orders.claims import Claim, Standing, key_digest, look, ring_for, take_pair
 from orders.engine import Lease, enqueue, step
 from orders.errors import (
     AlreadyClaimed,
@@ -30,11 +30,12 @@ from orders.errors import (
     Permanent,
     SaleClosed,
     SaleNotOpen,
+    SoldOut,
     StepFailed,
     TooLate,
     Transient,
 )
-from orders.models import Drop, Evidence, Mail, Order, Payment, Shipment, StoredDecision, Work
+from orders.models import Evidence, Mail, Order, Payment, Shipment, StoredDecision, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
@@ -59,63 +60,59 @@ from orders.states import (
 
 LINK_MAIL_PAUSE = timedelta(hours=1)
 AT_ONCE = timedelta(0)
+LOOK_AGAIN, MOST_LOOKS = 0.01, 200  # seconds, about as long as a claim takes; how often
 
 # --- 1. The claim: a pair is reserved in the very transaction that makes the order ------------------------------------
 
 
-def claim_pair(*, drop: Drop, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str) -> Order:
+def claim_pair(*, standing: Standing, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str) -> Order:
     """Reserve a numbered pair for this customer; the same key and body give the same order.
 
     Raises SaleNotOpen, SaleClosed, AlreadyClaimed, SoldOut, IdempotencyConflict.
     """
-    try:
-        with transaction.atomic():
-            lock_customer(drop, claim.customer_key)
-            if order := find_replay(key=key, digest=digest):
-                return order
-            now = clock.now()
-            if now < drop.opens_at:
-                raise SaleNotOpen("The sale is not open yet.")
-            if now >= drop.closes_at:
-                raise SaleClosed("The sale is over.")
-            earlier = Order.objects.live().filter(drop=drop, customer_key=claim.customer_key).first()
-            if earlier is None:
-                return place_order(drop=drop, claim=claim, raw_signals=raw_signals, key=key, digest=digest, now=now)
-    except IntegrityError:
-        # The same key came at the same instant for another mailbox: the schema let one of the two in.
-        if order := find_replay(key=key, digest=digest):
+    for _ in range(MOST_LOOKS):
+        if order := standing.replay(digest):
             return order
-        raise
-    send_link_again(earlier.number)
-    raise AlreadyClaimed("This e-mail address has a pair already. We have sent its link to that address again.")
+        if standing.now < standing.opens_at:
+            raise SaleNotOpen("The sale is not open yet.")
+        if standing.now >= standing.closes_at:
+            raise SaleClosed("The sale is over.")
+        if standing.earlier:
+            send_link_again(standing.earlier)
+            raise AlreadyClaimed("This e-mail address has a pair already. We have sent its link to that address again.")
+        if not standing.on_sale:
+            raise SoldOut(f"Size {claim.size.normalize():f} is sold out.")
+        if order := place_order(standing=standing, claim=claim, raw_signals=raw_signals, key=key, digest=digest):
+            return order
+        # The same customer or key was quicker, or each pair is in the hands of a claim that may still fail.
+        time.sleep(LOOK_AGAIN)
+        again = look(size=claim.size, customer=claim.customer_key, key=key, drop=standing.drop_id)
+        assert again
+        standing = again
+    raise RuntimeError("A pair is on sale and cannot be taken.")
 
 
 def place_order(
-    *, drop: Drop, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str, now: datetime
-) -> Order:
-    """The pair, the order, its signals, the journal's first line and what comes next, in the claim's transaction."""
-    pair = take_pair(drop, claim.size)
-    if key:
-        Order.objects.filter(idempotency_key=key_digest(key), created_at__lte=now - KEY_LIFE).update(
-            idempotency_key=None
-        )
+    *, standing: Standing, claim: Claim, raw_signals: dict[str, Any], key: str | None, digest: str
+) -> Order | None:
+    """The pair, the order, its signals, the journal's first line and what comes next, all or none."""
+    if standing.keyed and standing.key_expired:
+        Order.objects.filter(number=standing.keyed).update(idempotency_key=None)
     order = Order(
-        drop=drop,
-        pair=pair,
-        pair_number=pair.number,
+        drop_id=standing.drop_id,
         undo=[Undo.RELEASE_PAIR],
-        created_at=now,
-        updated_at=now,
+        created_at=standing.now,
+        updated_at=standing.now,
         customer_key=claim.customer_key,
         **asdict(claim),
-        idempotency_key=key_digest(key) if key else None,
+        idempotency_key=key_digest(key),
         claim_digest=digest,
     )
-    order.now, order.enqueued = now, []
-    order.save(force_insert=True)
-    signals.store(order, raw_signals)
-    order.record("claimed", actor=Actor.CUSTOMER, pair=pair.number)
-    enqueue(order, Step.SCORE_RISK, Step.SEND_PLACED)
+    order.now = standing.now
+    first = [Step.SCORE_RISK, Step.SEND_PLACED]
+    if not take_pair(order, signals.signals_of(order, raw_signals), first):
+        return None
+    ring_for(first)
     return order
 
 

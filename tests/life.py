@@ -17,7 +17,7 @@ import pytest
 from django.db import connection
 
 from orders import clock, workflow
-from orders.claims import Claim, claim_digest
+from orders.claims import Claim, claim_digest, look
 from orders.engine import Lease, find, let_go, perform, run_due, take_up
 from orders.models import Drop, Order
 from orders.payments import stripe
@@ -73,7 +73,9 @@ def place(
 ) -> Order:
     claim = claim or a_claim()
     digest = claim_digest({"email": claim.email, "size": str(claim.size)})
-    return workflow.claim_pair(drop=drop, claim=claim, raw_signals=signals or SIGNALS, key=key, digest=digest)
+    standing = look(size=claim.size, customer=claim.customer_key, key=key, drop=drop.pk)
+    assert standing
+    return workflow.claim_pair(standing=standing, claim=claim, raw_signals=signals or SIGNALS, key=key, digest=digest)
 
 
 def settle(*, rounds: int = 30) -> None:

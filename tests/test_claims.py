@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
+from django.db.models import Model
 
 from orders import workflow
-from orders.claims import find_replay, take_pair
 from orders.customers import customer_key
 from orders.errors import (
     AlreadyClaimed,
@@ -20,9 +22,11 @@ from orders.errors import (
     SaleNotOpen,
     SoldOut,
 )
-from orders.models import Drop, Order, Pair
+from orders.models import ClaimSignals, Drop, Event, Order, Pair, Work
+from orders.risk.signals import signals_of
 from orders.states import PairState, Step
 from tests.life import (
+    SIGNALS,
     SIZE,
     a_claim,
     at_once,
@@ -81,7 +85,6 @@ def test_a_key_may_be_used_again_after_a_day():
     later(timedelta(hours=23))
     assert place(drop, claim, key="k") == first
     later(timedelta(hours=2))
-    assert find_replay(key="k", digest=first.claim_digest) is None
     second = place(drop, key="k")
     assert second.number != first.number
     assert fresh(first).idempotency_key is None
@@ -102,7 +105,8 @@ def a_claim_in_flight(drop: Drop) -> Iterator[None]:
     def claim_that_fails() -> None:
         try:
             with transaction.atomic():
-                take_pair(drop, SIZE)
+                free = Pair.objects.filter(drop=drop, size=SIZE, state=PairState.ON_SALE)
+                free.order_by("number").select_for_update()[0]
                 holding.set()
                 let_go.wait(20)
                 raise RuntimeError("the customer's connection broke")
@@ -143,6 +147,48 @@ def test_claims_never_wait_for_each_others_locks():
                 cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
                 assert cursor.fetchone() == (0,)
         assert kinds(waiting.result(20)) == {"Order": 1, "SoldOut": 4}
+
+
+def test_a_pair_that_cannot_be_had_keeps_nobody_for_ever(monkeypatch):
+    """On sale and an order's at once: only a slip of our own or of an administrator makes that."""
+    monkeypatch.setattr(workflow, "LOOK_AGAIN", 0)
+    drop = open_drop({"9": 1})
+    place(drop)
+    Pair.objects.update(state=PairState.ON_SALE)
+    with pytest.raises(RuntimeError):
+        place(drop)
+
+
+def test_a_claim_writes_all_that_was_said_and_seen():
+    drop, claim = open_drop(), a_claim(line2="c/o Bob", phone="030 1234567")
+    seen = SIGNALS | {"device": "d", "ticket_id": "t", "client": {"touch": True}}
+    order = place(drop, claim, key="k", signals=seen)
+    kept, (event,) = ClaimSignals.objects.get(order=order), order.events.all()
+    assert columns(fresh(order)) == columns(order)
+    assert columns(kept) == columns(signals_of(order, seen)) | {"id": kept.pk}
+    made = Event(order=order, at=order.created_at, what="claimed", state=order.state, actor="customer")
+    made.data, made.pk = {"pair": order.pair_number}, event.pk
+    assert columns(event) == columns(made)
+    for work in order.work.all():
+        assert columns(work) == columns(Work(pk=work.pk, order=order, step=work.step, due_at=order.created_at))
+
+
+def columns(row: Model) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def test_a_claim_rings_for_its_work_once_it_has_committed(monkeypatch):
+    """The bell is no part of the claim's own commit: whoever notifies commits alone, its wait for the disk included."""
+    drop, heard = open_drop(), []
+    parameters = {name: connection.get_connection_params()[name] for name in ("host", "dbname", "user")}
+    with psycopg.connect(**parameters, autocommit=True) as listener:
+        listener.execute("LISTEN work")
+        with monkeypatch.context() as without_bell:
+            without_bell.setattr(workflow, "ring_for", heard.append)
+            place(drop)
+        assert list(listener.notifies(timeout=0.2)) == []
+        place(drop)
+        assert sorted(told.payload for told in listener.notifies(timeout=0.5)) == sorted(*heard)
 
 
 def test_refusals_come_in_the_contracts_order():

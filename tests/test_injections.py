@@ -129,7 +129,7 @@ def claimed(number: int, write: Callable[[str], str], drop: Drop) -> Order:
     """The same order by the storefront's form; what the form refuses altogether is written as anybody would."""
     order = with_texts(number, write)
     form = order["form"] | {"size": "9", "client": json.dumps(order["client"]), "opened": write(TEXTS[number])}
-    form |= {name: plain_order(number)["form"][name] for name in ClaimForm(form, drop=drop).messages()}
+    form |= {name: plain_order(number)["form"][name] for name in ClaimForm(form).messages()}
     client = Client(REMOTE_ADDR=order["ip"])
     client.cookies["qs_device"] = on_the_wire(order["device"])
     headers = {name: on_the_wire(value) for name, value in order["headers"]} | {"Accept": "application/json"}

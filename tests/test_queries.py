@@ -17,7 +17,7 @@ from tests.life import approve, fresh, one_step, open_drop, pay, place
 pytestmark = pytest.mark.usefixtures("strangers")
 
 STEPS = {
-    "claim": 11,
+    "claim": 3,  # one look, the order with all that belongs to it, the bell
     Step.SCORE_RISK: 18,  # four of them bound the time of the others
     Step.OPEN_PAYMENT: 12,
     "webhook": 9,

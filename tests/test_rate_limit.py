@@ -93,6 +93,26 @@ def test_addresses_are_not_kept_in_clear(at: Any) -> None:
     assert HOME not in repr(ClaimAttempts.objects.values())
 
 
+def test_counting_reads_no_other_address_though_the_planner_knows_nothing_of_this_minute(at: Any) -> None:
+    at(5)
+    minute = clock.now().replace(second=0, microsecond=0)
+
+    def attempts(count: int, ago: timedelta) -> None:
+        ClaimAttempts.objects.bulk_create(
+            ClaimAttempts(ip_key=f"{n}", minute=minute - n * ago, count=1) for n in range(count)
+        )
+
+    attempts(2000, ago=timedelta(minutes=1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orders_claimattempts")
+        ClaimAttempts.objects.filter(minute=minute).delete()
+        attempts(2000, ago=timedelta(0))
+        cursor.execute(
+            f"EXPLAIN (ANALYZE) {limit.COUNT}", {"offset": clock.offset.total_seconds(), "key": "k", "rate": 60}
+        )
+        assert "Removed by Filter" not in "".join(line for (line,) in cursor.fetchall())
+
+
 def test_counting_is_one_statement(at: Any, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(3):  # the test's own transaction adds a savepoint and its release
         count_attempt(HOME)

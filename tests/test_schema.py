@@ -1,15 +1,17 @@
 """What SQL can forbid, it forbids; and no code goes round the order's state machine."""
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django_fsm import TransitionNotAllowed
 
-from orders.models import Callback, Event, Order, Pair
+from orders.claims import KEY_LIFE, LOOK, PLACE
+from orders.models import Callback, ClaimSignals, Event, Order, Pair
 from orders.states import State
-from tests.life import open_drop, place
+from tests.life import SIZE, open_drop, place
 
 pytestmark = pytest.mark.usefixtures("strangers")
 ROOT = Path(__file__).parent.parent
@@ -119,15 +121,20 @@ def test_t1_nothing_waits_in_the_broker():
     assert found.stdout == ""
 
 
-def test_the_lowest_free_pair_is_found_by_its_partial_index_when_most_are_gone():
+def test_a_claim_finds_its_size_by_the_index_though_the_planner_believes_all_pairs_to_be_free():
     drop = open_drop({"9": 5000})
-    Pair.objects.filter(drop=drop, number__lt=4990).update(state="held")
+    words = {"customer": "", "key": None, "drop": drop.pk, "offset": timedelta(0), "life": KEY_LIFE}
+    order = Order(drop=drop, created_at=drop.opens_at, updated_at=drop.opens_at)
+    words |= (
+        vars(order)
+        | vars(ClaimSignals(drop=drop, at=drop.opens_at))
+        | {"raw": "{}", "steps": ["score_risk"], "size": SIZE}
+    )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE orders_pair")
-        cursor.execute(
-            "EXPLAIN SELECT * FROM orders_pair WHERE drop_id = %s AND size = 9 AND state = 'on_sale'"
-            " ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED",
-            [drop.pk],
-        )
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "pair_on_sale" in plan
+        Pair.objects.filter(drop=drop, number__lt=4990).update(state="held")
+        for statement, looks in ((LOOK, 2), (PLACE, 1)):
+            cursor.execute(f"EXPLAIN {statement}", words)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert plan.count("using pair_by_size") == looks
+            assert "Seq Scan on orders_pair" not in plan

@@ -4,7 +4,6 @@ A key of two parts begins with the hash of the wider one: everything of one priv
 its postcode, is a range of the same index.
 """
 
-import hashlib
 import hmac
 import json
 import re
@@ -24,7 +23,7 @@ SHORTEST_PHONE = 6
 
 
 def digest(kind: str, value: str, size: int = KEY) -> str:
-    return hmac.new(settings.RISK_PEPPER, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()[:size]
+    return hmac.digest(settings.RISK_PEPPER, f"{kind}:{value}".encode(), "sha256").hex()[:size]
 
 
 def ip_key(address: str) -> str:

@@ -12,15 +12,8 @@ from orders.risk.postal import Place, place
 KEPT_AFTER_SALE, LINKED_AFTER_SALE = timedelta(days=30), timedelta(days=90)
 
 
-def store(order: Order, raw: dict[str, Any]) -> ClaimSignals:
-    """Keep what `request.read_signals` saw, in the claim's own transaction: one INSERT."""
-    kept = signals_of(order, raw)
-    kept.save(force_insert=True)
-    return kept
-
-
 def signals_of(order: Order, raw: dict[str, Any]) -> ClaimSignals:
-    """The claim's signals with their keys. Device and ticket are kept as keys only: they could be sent again."""
+    """What `request.read_signals` saw, with its keys. Device and ticket are keys only: they could be sent again."""
     return ClaimSignals(
         order=order,
         drop_id=order.drop_id,

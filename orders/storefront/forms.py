@@ -2,8 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,7 +9,7 @@ from django.db.models import Field
 
 from orders.claims import Claim
 from orders.customers import customer_key
-from orders.models import Drop, Order
+from orders.models import Order
 from orders.storefront.countries import COUNTRIES
 
 PHONE = re.compile(r"\+?[0-9 ()./-]*")
@@ -44,7 +42,7 @@ class Words(forms.CharField):
 
 
 class ClaimForm(forms.Form):
-    """A claim on a pair of this drop."""
+    """A claim on a pair, whatever the drop."""
 
     size = forms.DecimalField(
         max_digits=3,
@@ -67,16 +65,6 @@ class ClaimForm(forms.Form):
     country = Words("country", autofill="country", error_messages={"max_length": "Please choose a country."})
     phone = Words("phone", autofill="tel", required=False, widget=forms.TextInput(attrs={"type": "tel"}))
 
-    def __init__(self, claim: Mapping[str, str] | None, *, drop: Drop | None) -> None:
-        super().__init__(claim)
-        self.drop = drop
-
-    def clean_size(self) -> Decimal:
-        size: Decimal = self.cleaned_data["size"]
-        if self.drop and not self.drop.pairs.filter(size=size).exists():
-            raise forms.ValidationError("This drop has no such size.")
-        return size
-
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
         if len(customer_key(email)) > longest("customer_key"):
@@ -94,6 +82,11 @@ class ClaimForm(forms.Form):
         if phone and not (PHONE.fullmatch(phone) and sum(letter.isdigit() for letter in phone) >= FEWEST_DIGITS):
             raise forms.ValidationError("Please check this number, or leave it empty.")
         return phone
+
+    def refuse_size(self) -> None:
+        """The drop has none; what is no size at all was refused before."""
+        if "size" in self.cleaned_data:
+            self.add_error("size", "This drop has no such size.")
 
     def claim(self) -> Claim:
         """What the customer typed, cleaned; call it on a valid form."""

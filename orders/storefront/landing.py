@@ -69,14 +69,14 @@ def phase_of(drop: Drop, sizes: list[Size]) -> str:
 
 
 def show_landing(
-    request: HttpRequest, *, claim: dict[str, str] | None = None, refusal: Refused | None = None, status: int = 200
+    request: HttpRequest, *, form: ClaimForm | None = None, refusal: Refused | None = None, status: int = 200
 ) -> HttpResponse:
     """The drop's page; after a refused claim with its words kept and what is wrong beside them."""
     drop = Drop.objects.current()
     if drop is None:
         return render(request, "storefront/no_drop.html", status=status)
     sizes = sizes_of(drop)
-    form = ClaimForm(claim, drop=drop)
+    form = form or ClaimForm()
     form.focus_first_error()
     phase = phase_of(drop, sizes)
     on_sale = sum(size.on_sale for size in sizes)

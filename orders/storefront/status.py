@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -117,7 +118,20 @@ def read_status(public_id: str) -> dict[str, Any]:
         row = cursor.fetchone()
     if row is None:
         raise NotFound(UNKNOWN)
-    state, outcome, size, pair_number, created_at, url, deadline = row
+    return status_json(public_id, *row)
+
+
+def status_json(
+    public_id: str,
+    state: str,
+    outcome: str,
+    size: Decimal,
+    pair_number: int,
+    created_at: datetime,
+    url: str | None,
+    deadline: datetime | None,
+) -> dict[str, Any]:
+    """The ten keys, of the columns above."""
     return {
         "orderId": public_id,
         "status": state,
@@ -127,9 +141,18 @@ def read_status(public_id: str) -> dict[str, Any]:
         "createdAt": iso(created_at),
         "paymentUrl": url if state == State.AWAITING_PAYMENT else None,
         "deadline": iso(deadline) if deadline else None,
-        "pollAfterMs": POLL_AFTER_MS.get(state),
+        "pollAfterMs": POLL_AFTER_MS.get(State(state)),
         "message": message(state, outcome),
     }
+
+
+def status_of_claimed(order: Order) -> dict[str, Any]:
+    """The same of an order in hand: one in processing has no page and no deadline yet."""
+    if order.state != State.PROCESSING:
+        return read_status(str(order.public_id))
+    return status_json(
+        str(order.public_id), order.state, "", order.size, order.pair_number, order.created_at, None, None
+    )
 
 
 def iso(at: datetime) -> str:

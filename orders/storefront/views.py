@@ -8,9 +8,10 @@ from django.shortcuts import render
 from django.utils.cache import get_conditional_response
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from orders.claims import claim_digest, find_replay
+from orders.claims import claim_digest, look
+from orders.customers import customer_key
 from orders.errors import Refused, SaleNotOpen
-from orders.models import Drop, Order
+from orders.models import Order
 from orders.risk import ticket
 from orders.risk.limit import count_attempt
 from orders.risk.request import read_signals
@@ -19,7 +20,7 @@ from orders.storefront.bodies import JSON, read_claim
 from orders.storefront.forms import ClaimForm
 from orders.storefront.landing import page_to_submit_ms, show_landing
 from orders.storefront.refusals import CsrfFailed, Invalid, Malformed, NotFound, ServerError, SlowDown
-from orders.storefront.status import page_of, read_status, see_order
+from orders.storefront.status import page_of, read_status, see_order, status_of_claimed
 from orders.storefront.timeline import timeline
 from orders.wording import money
 from orders.workflow import cancel_order, claim_pair
@@ -51,44 +52,48 @@ def claim(request: HttpRequest) -> HttpResponse:
 
 
 def answer_claim(request: HttpRequest, fields: dict[str, str]) -> HttpResponse:
+    form = ClaimForm(fields)
     try:
-        order = take_claim(request, fields)
+        order = take_claim(request, form, claim_digest(fields))
     except Refused as refusal:
         if wants_json(request) or refusal.code not in MENDED_ON_THE_PAGE:
             return problem(request, refusal)
-        return show_landing(request, claim=fields, refusal=refusal, status=status_of(refusal))
+        return show_landing(request, form=form, refusal=refusal, status=status_of(refusal))
     page = page_of(order.public_id)
     if not wants_json(request):
         return HttpResponseRedirect(page, status=303)
-    return JsonResponse(read_status(str(order.public_id)), status=201, headers={"Location": page})
+    return JsonResponse(status_of_claimed(order), status=201, headers={"Location": page})
 
 
 answer_form = csrf_protect(answer_claim)
 
 
-def take_claim(request: HttpRequest, fields: dict[str, str]) -> Order:
+def take_claim(request: HttpRequest, form: ClaimForm, digest: str) -> Order:
     """A replay of a key first, then the rate limit, the form, and the sale itself."""
-    key = request.headers.get("Idempotency-Key") or request.POST.get("idempotency_key", "")
-    digest = claim_digest(fields)
-    if len(key) <= LONGEST_KEY and (order := find_replay(key=key, digest=digest)):
+    sent = request.headers.get("Idempotency-Key") or request.POST.get("idempotency_key", "")
+    key = sent if 0 < len(sent) <= LONGEST_KEY else None
+    form.full_clean()
+    typed = form.cleaned_data
+    standing = look(size=typed.get("size"), customer=customer_key(typed.get("email", "")), key=key)
+    if standing and (order := standing.replay(digest)):
         return order
     if wait := count_attempt(client_address(request)):
         raise SlowDown(wait)
-    drop = Drop.objects.current()
-    form = ClaimForm(fields, drop=drop)
+    if standing and not standing.has_size:
+        form.refuse_size()
     mistakes = form.messages()
-    if len(key) > LONGEST_KEY:
+    if len(sent) > LONGEST_KEY:
         mistakes["Idempotency-Key"] = [f"Please use at most {LONGEST_KEY} characters."]
     if mistakes:
         raise Invalid(mistakes)
-    if drop is None:
+    if standing is None:
         raise SaleNotOpen("There is no drop at the moment.")
     signals = read_signals(
         request,
-        page_to_submit_ms=page_to_submit_ms(request, drop.now),
+        page_to_submit_ms=page_to_submit_ms(request, standing.now),
         honeypot=bool(request.POST.get("homepage")),
-    ) | ticket.read(request.POST.get("ticket", ""), drop.now)
-    return claim_pair(drop=drop, claim=form.claim(), raw_signals=signals, key=key or None, digest=digest)
+    ) | ticket.read(request.POST.get("ticket", ""), standing.now)
+    return claim_pair(standing=standing, claim=form.claim(), raw_signals=signals, key=key, digest=digest)
 
 
 # --- the order's page -------------------------------------------------------------------------------------------------

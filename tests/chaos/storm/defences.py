@@ -22,8 +22,8 @@ DEFENCES = [
     Guard(
         "a repeated claim is the same claim",
         "orders/workflow.py",
-        "            if order := find_replay(key=key, digest=digest):\n                return order\n            now",
-        "            now",
+        "        if order := standing.replay(digest):\n            return order\n",
+        "",
     ),
     Guard(
         "connections that PostgreSQL broke are dropped",
