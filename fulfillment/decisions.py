@@ -8,7 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from fulfillment.locks import leave, refuse_locked
 from fulfillment.models import Decision, FirstLook
@@ -174,18 +175,23 @@ def standing(order: Order) -> "QuerySet[Decision]":
     return Decision.objects.filter(order=order, withdrawn_at__isnull=True).select_related("reviewer")
 
 
-def last_stored(reviewer: User) -> Decision | None:
-    """This person's latest decision that may still be withdrawn, with the order's `stored` one."""
+def last_decision(reviewer: User) -> Decision | None:
+    """This person's latest decision that the pages offer to withdraw, and `until` when.
+
+    That of a first approval is for whoever pressed the wrong key; its order's page offers it until the second comes.
+    """
+    effect, kept = F("order__stored__takes_effect_at"), F("decided_at") + timedelta(seconds=LONGEST_UNDO)
     return (
         Decision.objects.filter(
+            Q(needs_second=False, order__stored__isnull=False) | Q(needs_second=True, order__stored__isnull=True),
             reviewer=reviewer,
             withdrawn_at__isnull=True,
             order__state=State.AWAITING_APPROVAL,  # a customer's cancel overtakes what is stored
-            order__stored__takes_effect_at__gt=clock.expression(),
         )
-        .exclude(needs_second=True)
-        .select_related("order__stored")
-        .only("order__public_id", "order__stored__takes_effect_at", "verdict")
+        .annotate(until=Coalesce(effect, kept, output_field=DateTimeField()))
+        .filter(until__gt=clock.expression())
+        .select_related("order")
+        .only("order__public_id", "verdict", "needs_second")
         .first()
     )
 

@@ -13,11 +13,12 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_POST, require_safe
 
 from fulfillment.bulk import MOST, decide_each, preview, withdraw_each
-from fulfillment.decisions import LONGEST_UNDO, InvalidDecision, is_blind, last_stored
+from fulfillment.decisions import LONGEST_UNDO, InvalidDecision, is_blind, last_decision
 from fulfillment.filters import LEVELS, UNSEEN, Filters
 from fulfillment.following import claim_first, following
 from fulfillment.reasons import REASONS, Verdict
-from fulfillment.reviews import TimeLeft, fingerprint, group_sizes, in_review, listed
+from fulfillment.reviews import fingerprint, group_sizes, in_review, listed
+from fulfillment.rows import Row
 from fulfillment.views import asks_json, refuse, reviewers_only, to_review
 from orders import clock
 from orders.errors import Refused
@@ -28,6 +29,8 @@ PER_PAGE = MOST  # rows; more of them would make the page larger than 80 KB
 CHOICES = [(verdict, [(f"{verdict}:{reason}", reason.label) for reason in REASONS[verdict]]) for verdict in Verdict]
 DIGITS = 18  # of an order's number, at most
 RENDERED = 60  # seconds for which the same rows are not rendered again for a colleague
+SHARED = 3  # seconds for which all who look are told by one fingerprint; half of the pace at which their pages look
+FINGERPRINT = "desk-fingerprint"
 
 
 @require_safe
@@ -37,9 +40,11 @@ def desk(request: HttpRequest) -> HttpResponse:
     filters = Filters(request)
     if asks_json(request):
         return JsonResponse({"reviews": [as_json(order) for order in listed(filters.reviews())]})
+    known = fingerprint()  # before the rows: what changes in between is then seen as a change
+    cache.set(FINGERPRINT, known, SHARED)  # or the page's first look could be at an earlier list
     shown = {
-        "etag": etag(request, filters),  # before the rows: what changes in between is then seen as a change
-        "last": last_stored(filters.reviewer),
+        "etag": etag(request, filters, known),
+        "last": last_decision(filters.reviewer),
         "choices": CHOICES,
         "now": clock.now(),
     }
@@ -70,10 +75,7 @@ def rows(request: HttpRequest, filters: Filters) -> dict[str, Any]:
         "page": page,
         "earlier": filters.query_with(page=page.number - 1) if page.has_previous() else None,
         "later": filters.query_with(page=page.number + 1) if page.has_next() else None,
-        "rows": [
-            (order, TimeLeft(order.opened_at, order.deadline_at, order.now), linked.get(order.link))
-            for order in page.object_list
-        ],
+        "rows": [Row.of(order, linked=linked.get(order.link), query=filters.query) for order in page.object_list],
     }
 
 
@@ -97,7 +99,7 @@ def as_json(order: Any) -> dict[str, Any]:
 def live(request: HttpRequest) -> HttpResponse:
     """The changing parts of the desk's page, or 304. Rendered once for all who look at the same rows."""
     filters = Filters(request)
-    tag = etag(request, filters)
+    tag = etag(request, filters, str(cache.get_or_set(FINGERPRINT, fingerprint, SHARED)))
     fresh = HttpResponse(headers={"ETag": tag})
     answer = get_conditional_response(request, etag=tag, response=fresh) or fresh
     if answer is fresh:
@@ -109,10 +111,10 @@ def live(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def etag(request: HttpRequest, filters: Filters) -> str:
-    """Of the rows that this person sees at this address."""
+def etag(request: HttpRequest, filters: Filters, known: str) -> str:
+    """Of the rows that this person sees at this address while the fingerprint is the one that is `known`."""
     whose = filters.reviewer.pk if filters.chosen.get("held") == "me" else ""
-    seen = f"{fingerprint()} {filters.query} {request.GET.get('page')} {whose}"
+    seen = f"{known} {filters.query} {request.GET.get('page')} {whose}"
     return f'"{hashlib.sha256(seen.encode()).hexdigest()[:16]}"'
 
 

@@ -25,7 +25,7 @@ from fulfillment.decisions import (
     InvalidDecision,
     NotAllowed,
     decide_review,
-    last_stored,
+    last_decision,
     locked_for,
     needs_four_eyes,
     refuse_own_order,
@@ -152,11 +152,10 @@ def decide(request: HttpRequest, public_id: UUID) -> HttpResponse:
             | ({"error": "second_approval_needed"} if decision.needs_second else {}),
             status=HTTPStatus.ACCEPTED if decision.needs_second else HTTPStatus.OK,
         )
-    if decision.needs_second:
+    if decision.needs_second and "next" not in request.POST:
         messages.info(request, f"Your approval of order {decision.order_id} is kept. A colleague gives the second one.")
-        if "next" not in request.POST:
-            return show(request, public_id, status=HTTPStatus.ACCEPTED)
-    elif not undo:  # else the next page tells of it, with the button that withdraws it
+        return show(request, public_id, status=HTTPStatus.ACCEPTED)
+    if not (undo or decision.needs_second):  # else the next page tells of it, with the button that withdraws it
         done = "approved" if decision.verdict == Verdict.APPROVE else "rejected"
         messages.success(request, f"Order {decision.order_id} is {done}.")
     return to_review(claim_first(waiting, request.user), filters)
@@ -264,7 +263,7 @@ def show(
         "filters": filters,
         "following": around[0] if around else None,
         "preceding": around[-1] if around else None,
-        "last": last_stored(request.user),
+        "last": last_decision(request.user),
         "time": left,
         "forms": [] if detail["barred"] else forms,
         "refusal": refusal,

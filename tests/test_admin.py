@@ -579,3 +579,12 @@ def test_the_admins_hole_in_the_policy_is_no_larger_than_unfold_needs(boss):
         assert "http" not in policy
     assert "unsafe" not in boss.get("/admin/review/")["Content-Security-Policy"]
     assert "unsafe" not in boss.get("/healthz")["Content-Security-Policy"]
+
+
+def test_staff_are_given_an_email_address_by_which_their_own_orders_are_known():
+    client, rita = browser(a_user("root", is_superuser=True)), a_user()
+    page = f"/admin/auth/user/{rita.pk}/change/"
+    typed = {"username": "rita", "is_active": "on", "date_joined_0": "2026-11-27", "date_joined_1": "12:00:00"}
+    assert "the orders of their own" in client.post(page, typed | {"is_staff": "on"}).text
+    assert client.post(page, typed | {"is_staff": "on", "email": "rita@shop.example"}).status_code == 302
+    assert client.post(page, typed).status_code == 302  # a log-in that is no longer of the staff needs none

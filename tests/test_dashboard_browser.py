@@ -14,7 +14,7 @@ from tests.life import open_drop
 from tests.reviews import a_reviewer, a_user
 from tests.reviews import browser as logged_in
 from tests.test_insiders import decide, one_operator
-from tests.test_review_browser import fits, visit
+from tests.test_review_browser import fits, serious, visit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.e2e]
 
@@ -38,10 +38,12 @@ def test_it_takes_over_what_is_new_and_leaves_the_reader_alone(
     live_server: Any, orders: list[Order], session: str, browser: Browser, width: int
 ) -> None:
     page, complaints = visit(browser, live_server.url, session, width)
+    page.emulate_media(color_scheme="dark" if width == 360 else "light")
     page.clock.install()
     for address in ("insiders/", "drift/", ""):
         page.goto(f"{live_server.url}/admin/dashboard/{address}")
         assert fits(page)
+        assert serious(page) == []
     numbers = page.get_by_text("In numbers: Orders by state")
     numbers.focus()
     page.keyboard.press("Enter")

@@ -139,7 +139,8 @@ def test_linked_orders_are_drawn_and_told_with_what_links_them():
     assert "Linked with no other order" in page(browser(a_reviewer("sam")), in_review(drop))
 
 
-def test_the_desk_counts_linked_orders():
+def test_the_desk_counts_linked_orders(monkeypatch):
+    monkeypatch.setattr("fulfillment.desk.SHARED", 0)
     drop, client = open_drop({"9": 9}), browser(a_reviewer())
     in_review(drop)
     linked(drop, 3)

@@ -30,6 +30,14 @@ def test_a_lead_follows_a_link_removes_one_and_extends_a_deadline(
     live_server: Any, group: list[Order], session: str, browser: Browser
 ) -> None:
     first, second = group[:2]
+    page, _ = visit(browser, live_server.url, session, 1024)
+    for width in (700, 1024, 1100, 1240):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{live_server.url}/admin/review/")
+        assert fits(page)
+        page.goto(f"{live_server.url}/admin/review/{first.public_id}/")
+        assert fits(page)
+        assert page.locator(".reasons").evaluate("table => table.offsetWidth <= table.parentElement.clientWidth")
     for width in (360, 1440):
         page, complaints = visit(browser, live_server.url, session, width)
         page.goto(f"{live_server.url}/admin/review/{first.public_id}/")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -48,7 +49,7 @@ def decide(client: Any, order: Order, query: str = "", **words: str) -> Any:
 
 def listed(client: Any, query: str = "") -> list[int]:
     page = client.get(f"{DESK}{query}")
-    return [order.number for order, *_ in page.context["rows"]]
+    return [row.number for row in page.context["rows"]]
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
@@ -220,6 +221,31 @@ def test_what_is_decided_cannot_be_held():
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def each_looks(monkeypatch: Any) -> None:
+    """Nobody is told by what a colleague's look found a moment ago."""
+    monkeypatch.setattr("fulfillment.desk.SHARED", 0)
+
+
+def test_all_who_look_within_seconds_are_told_by_one_look_and_nobody_by_one_before_their_page(monkeypatch: Any):
+    drop, client, colleague = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    order, _ = in_review(drop), in_review(drop)
+    live = f"{DESK}live/"
+    tag = client.get(DESK).context["etag"]
+    decide(colleague, order, decision="lock")
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(live, headers={"If-None-Match": tag}).status_code == 304
+    assert len(queries) == 4  # session, person, their permissions and their groups'
+    newer = colleague.get(DESK).context["etag"]
+    assert colleague.get(live, headers={"If-None-Match": newer}).status_code == 304
+    assert "held by sam" in client.get(live, headers={"If-None-Match": tag}).text
+    decide(colleague, order, decision="leave")
+    soon = time.time() + 4
+    monkeypatch.setattr(time, "time", lambda: soon)
+    assert "held by sam" not in client.get(live, headers={"If-None-Match": newer}).text
+
+
+@pytest.mark.usefixtures("each_looks")
 def test_the_live_list_is_unchanged_until_something_is():
     drop, client, colleague = open_drop({"9": 9}), browser(a_reviewer()), browser(a_reviewer("sam"))
     orders = [in_review(drop) for _ in range(4)]
@@ -258,6 +284,7 @@ def test_the_live_list_is_unchanged_until_something_is():
     assert "A new reason" in changed()
 
 
+@pytest.mark.usefixtures("each_looks")
 def test_what_came_and_went_between_two_looks_is_a_change_all_the_same():
     """The rows are read after their fingerprint: whoever has a later row under the earlier one must see it go."""
     drop, client, colleague = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
@@ -270,6 +297,7 @@ def test_what_came_and_went_between_two_looks_is_a_change_all_the_same():
         assert client.get(f"{DESK}live/", headers={"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.usefixtures("each_looks")
 def test_a_look_at_an_unchanged_list_is_one_query_beside_the_log_in(django_assert_num_queries: Any):
     in_review(open_drop())
     client = browser(a_reviewer())
@@ -277,6 +305,30 @@ def test_a_look_at_an_unchanged_list_is_one_query_beside_the_log_in(django_asser
     with CaptureQueriesContext(connection) as queries:
         assert client.get(f"{DESK}live/", HTTP_IF_NONE_MATCH=tag).status_code == 304
     assert len(queries) == 5  # session, person, their permissions and their groups', the list
+
+
+def test_a_row_is_rendered_once_for_everybody_and_again_when_something_in_it_changed(monkeypatch: Any):
+    drop, client, colleague = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    one, _ = in_review(drop), in_review(drop)
+    made = []
+
+    def render(_: str, shown: dict[str, Any]) -> str:
+        made.append(shown["row"])
+        return ""
+
+    monkeypatch.setattr("fulfillment.rows.render_to_string", render)
+    client.get(DESK)
+    assert len(made) == 2
+    colleague.get(DESK)
+    client.get(f"{DESK}?held=nobody")  # each row's link takes the filter along
+    assert len(made) == 4
+    decide(colleague, one, decision="lock")
+    clock.offset += timedelta(seconds=20)
+    client.get(DESK)
+    assert [(row.number, row.locked_by) for row in made[4:]] == [(one.number, "sam")]
+    clock.offset += timedelta(minutes=1)
+    client.get(DESK)
+    assert len(made) == 7
 
 
 def test_the_live_list_is_for_reviewers():

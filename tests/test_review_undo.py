@@ -202,6 +202,63 @@ def test_a_colleague_may_still_reject_and_the_first_approval_may_be_withdrawn(se
     assert approve(two, other).status_code == 202
 
 
+def test_who_pressed_the_wrong_key_withdraws_a_first_approval_from_the_next_page(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, rita = open_drop(), a_reviewer()
+    one, two = browser(rita), browser(a_reviewer("sam"))
+    order, other = in_review(drop, score=80), in_review(drop)
+    words = {"decision": "approve", "reason": "looks_genuine", "note": "Oops.", "undo": "10", "next": "yes"}
+    where = one.post(f"/admin/review/{order.public_id}/", words)["Location"]
+    assert where == f"/admin/review/{other.public_id}/"
+    offer = f"Your approval of order {order.number} is kept. A colleague gives the second one."
+    for page in (where, "/admin/review/"):
+        shown = one.get(page).text
+        assert offer in shown
+        assert f'<form method="post" action="/admin/review/{order.public_id}/">' in shown
+        assert "Withdraw the approval" in shown
+        assert offer not in two.get(page).text
+    assert post(two, order, decision="undo").status_code == 409
+    assert post(browser(a_reviewer("gone", is_staff=False)), order, decision="undo").status_code == 403
+    assert post(one, order, decision="undo").status_code == 200
+    event = order.events.get(what="decision withdrawn")
+    assert (event.who, event.actor) == ("rita", "reviewer")
+    assert (Decision.objects.get().withdrawn_at, Decision.objects.get().note) == (event.at, "Oops.")
+    assert offer not in one.get(where).text
+    assert approve(two, order).status_code == 202
+
+
+def test_a_first_approval_is_offered_to_withdraw_for_a_while_and_not_once_the_second_is_there(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, one, two = open_drop(), browser(a_reviewer()), browser(a_reviewer("sam"))
+    order, other = in_review(drop, score=80), in_review(drop, score=80)
+    approve(one, order)
+    later(timedelta(seconds=31))
+    assert "Withdraw" not in one.get("/admin/review/").text  # u is for the last key, not for an hour ago
+    assert "Withdraw the approval" in one.get(f"/admin/review/{order.public_id}/").text
+    approve(one, other)
+    approve(two, other, undo=10)
+    assert "Withdraw" not in one.get("/admin/review/").text
+    assert post(one, other, decision="undo").status_code == 409
+
+
+def test_a_first_approval_withdrawn_as_the_second_comes_leaves_one_of_both(settings):
+    settings.FOUR_EYES_SCORE = 75
+    drop, rita, sam = open_drop({"9": 9}), a_reviewer(), a_reviewer("sam")
+    for _ in range(9):
+        order = in_review(drop, score=80)
+        words = {"public_id": order.public_id, "verdict": "approve", "reason": "looks_genuine", "note": "x"}
+        decide_review(reviewer=rita, **words)
+        second, first = at_once(
+            [
+                lambda words=words: decide_review(reviewer=sam, **words),
+                lambda order=order: withdraw(public_id=order.public_id, reviewer=rita),
+            ]
+        )
+        approved = fresh(order).state == State.APPROVED
+        assert approved == isinstance(first, AlreadyDecided)
+        assert approved != second.needs_second
+
+
 def test_two_first_approvals_at_once_are_a_first_and_a_second(settings):
     settings.FOUR_EYES_SCORE = 75
     order, people = in_review(open_drop(), score=80), [a_reviewer(), a_reviewer("sam")]
@@ -225,6 +282,8 @@ def test_a_colleague_cannot_decide_what_somebody_holds_until_they_take_it_over()
     answer = approve(two, order)
     assert (answer.status_code, answer.json()["error"]) == (409, "locked")
     assert post(two, order, decision="lock").status_code == 409
+    post(two, order, decision="leave")  # it is not his to let go
+    assert approve(two, order).status_code == 409
     assert post(two, order, decision="take_over").status_code == 200
     assert approve(one, order).status_code == 409
     assert approve(two, order).status_code == 200

@@ -16,9 +16,16 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class PersonForm(UserChangeForm):  # type: ignore[misc]
+    def clean(self) -> None:
+        super().clean()
+        if self.cleaned_data.get("is_staff") and not self.cleaned_data.get("email"):
+            self.add_error("email", "By it the shop knows the orders of their own, which staff may not decide.")
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ListAdmin):  # type: ignore[misc]
-    form = UserChangeForm
+    form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 

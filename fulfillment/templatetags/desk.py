@@ -40,8 +40,3 @@ def money(payment: Payment, field: str = "amount") -> str:
 def stamp(at: datetime) -> str:
     """For the datetime attribute of <time>."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-@register.filter
-def since(now: datetime, then: datetime) -> timedelta:
-    return now - then

@@ -122,6 +122,43 @@ def test_a_decision_is_made_wholly_or_not_at_all_wherever_its_process_is_killed(
     assert decided(order, undo), "nobody was killed in the end"
 
 
+def withdrawn(order: Order) -> bool:
+    """Whether the decision is taken back, with everything that belongs to it."""
+    return all_or_none(
+        [
+            Decision.objects.get(order=order).withdrawn_at is not None,
+            not StoredDecision.objects.filter(order=order).exists(),
+            story(order).count("decision withdrawn") == 1,
+        ]
+    )
+
+
+def test_a_decision_is_withdrawn_wholly_or_not_at_all_wherever_its_process_is_killed() -> None:
+    drop, client = open_drop({"9": 99}), browser(a_reviewer())
+
+    def a_stored_one() -> Order:
+        order = in_review(drop)
+        words = {"decision": "approve", "reason": "looks_genuine", "undo": UNDO}
+        assert client.post(f"/admin/review/{order.public_id}/", words).status_code == 303
+        return order
+
+    def withdraw() -> None:
+        client.post(f"/admin/review/{order.public_id}/", {"decision": "undo"})
+
+    order, point, stayed, gone = a_stored_one(), 1, 0, 0
+    while killed_at(point, withdraw):
+        point += 1
+        back = withdrawn(order)
+        later(timedelta(seconds=UNDO + 1))
+        run_due([Step.EXPIRE_REVIEW], undo_order)
+        assert (fresh(order).state == State.APPROVED) != back
+        stayed, gone = stayed + (not back), gone + back
+        order = a_stored_one()
+    assert stayed > 9
+    assert gone
+    assert withdrawn(order)
+
+
 def test_a_decision_takes_effect_once_wherever_the_worker_is_killed() -> None:
     drop, client = open_drop({"9": 99}), browser(a_reviewer())
 
