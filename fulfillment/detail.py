@@ -14,7 +14,8 @@ from fulfillment.models import Decision, FirstLook
 from fulfillment.reviews import TimeLeft
 from orders.errors import Refused
 from orders.models import Event, Order
-from orders.risk.score import HIGH, HIGHEST, MEDIUM
+from orders.risk import registry
+from orders.risk.rules import HIGHEST, MEDIUM
 from orders.states import State
 
 MOST_EARLIER = 20  # orders of one customer
@@ -46,8 +47,8 @@ class Opinion:
     others: int
     model: str
     cause: str  # of being degraded
+    high: int  # from this score on
     medium: int = MEDIUM
-    high: int = HIGH
     highest: int = HIGHEST
 
 
@@ -95,6 +96,7 @@ def opinion_of(order: Order, events: list[Event]) -> Opinion:
         others=counted["others"],
         model=order.evidence.model if hasattr(order, "evidence") else "",
         cause=causes[-1] if order.score_degraded and causes else "",
+        high=registry.scorers().champion.model.high,
     )
 
 

@@ -93,7 +93,7 @@ def test_a_challenger_is_heard_and_changes_nothing(folder):
     beside = Evidence.objects.get(order=order)
     assert (order.score, beside.reasons, beside.model) == (score, alone.reasons, alone.model)
     assert alone.challenger is None
-    assert beside.challenger == {"version": "bold", "score": 99}
+    assert beside.challenger == {"version": "bold", "score": 99, "level": "high"}
     assert score < 99
 
 

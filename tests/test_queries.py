@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("strangers")
 
 STEPS = {
     "claim": 3,  # one look, the order with all that belongs to it, the bell
-    Step.SCORE_RISK: 18,  # four of them bound the time of the others
+    Step.SCORE_RISK: 17,  # four of them bound the time of the others
     Step.OPEN_PAYMENT: 12,
     "webhook": 9,
     Step.CHECK_PAYMENT: 14,

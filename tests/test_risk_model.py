@@ -15,7 +15,8 @@ from orders.risk import registry
 from orders.risk import score as scoring
 from orders.risk.model import BadModel, load
 from orders.risk.rules import Assessment
-from orders.states import State
+from orders.risk.training.parameters import ATTACKS, GENUINE_GROUPS
+from orders.states import Level, State
 from tests.life import fresh, open_drop, place, settle
 
 FILE = Path(scoring.__file__).parent / "models" / "default.json"
@@ -47,6 +48,19 @@ def test_what_no_training_data_have_counts_all_the_same(name):
     assert MODEL.assess({name: 1.0}).logit > MODEL.assess({name: 0.0}).logit
 
 
+def test_the_card_of_the_shipped_model_holds_what_is_promised():
+    card = FILE.with_suffix(".md").read_text()
+    assert f"# Model {MODEL.version}\n" in card
+    assert f"High from a score of {MODEL.high} on" in card
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("|")]
+    told = {row[0]: row[1:] for row in cells}
+    assert float(told["auc"][0]) >= 0.95
+    assert float(told["recall at 1 percent fpr"][0]) >= 0.6
+    assert float(told["calibration error"][0]) <= 0.02
+    assert all(float(told[attack][-1]) >= 0.85 for attack in ATTACKS), "left out of learning"
+    assert all(float(told[kind][1].removesuffix("%")) <= 0.5 for kind in GENUINE_GROUPS), "people wrongly called high"
+
+
 def test_scoring_needs_nothing_of_the_training():
     program = (
         "import django, sys; django.setup(); import orders.tasks, orders.risk.score;"
@@ -62,6 +76,7 @@ def test_scoring_needs_nothing_of_the_training():
              '{"format": 2, "version": "x", "intercept": 0, "terms": {"a": {"cuts": [2, 1], "scores": [0, 0, 0, 0],'
              ' "shares": [0, 0, 1, 0]}}}',
              f'{{"format": 2, "version": "x", "intercept": 1{"0" * 400}, "terms": {{}}}}',
+             '{"format": 2, "version": "x", "intercept": 0, "high": 74, "terms": {}}',
              pytest.param("[" * 100_000, id="nested too deeply")]
 )  # fmt: skip
 def test_a_model_that_cannot_be_read_is_said_so(tmp_path, text):
@@ -87,6 +102,15 @@ def test_without_a_model_the_rules_score_and_the_order_goes_on(tmp_path, setting
     assert order.state == State.AWAITING_PAYMENT
     assert order.score_degraded
     assert "rules stand in" in order.events.get(what="scored").cause
+
+
+@pytest.mark.django_db
+def test_the_level_is_high_from_the_models_own_score_on(settings):
+    settings.RISK_MODEL = FILE
+    registry.forget()
+    scores = {score.score: score.level for n in range(60) if (score := scoring.assess({"address_sale": n / 2}))}
+    assert max(scores) > MODEL.high
+    assert all((level == Level.HIGH) == (score >= MODEL.high) for score, level in scores.items())
 
 
 @pytest.mark.usefixtures("strangers")

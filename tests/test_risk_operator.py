@@ -8,7 +8,7 @@ import pytest
 from orders import clock, workflow
 from orders.engine import run_due
 from orders.models import Order
-from orders.risk.score import MEDIUM
+from orders.risk.rules import MEDIUM
 from orders.states import Step
 from tests.life import open_drop, place
 from tests.sales import OPERATORS, invented_sale

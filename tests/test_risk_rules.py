@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.risk.rules import BASE, RULES, WeightedRules
-from orders.risk.score import HIGH, MEDIUM, assess, level_of
+from orders.risk.rules import BASE, HIGH, MEDIUM, RULES, WeightedRules
+from orders.risk.score import assess, level_of
 from orders.states import Level
 
 NETWORK_RULES = ("ip_1m", "ip_10m", "ip_sale", "net_10s", "net_10m", "net_sale", "attempts_10m")

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from sklearn.metrics import roc_auc_score
 
 from orders.risk.model import TableModel, Term, load
-from orders.risk.rules import RULES
+from orders.risk.rules import HIGH, RULES
 from orders.risk.training.card import known, left_out, one_attack
-from orders.risk.training.ebm import calibrated, fit, probabilities, write
+from orders.risk.training.ebm import calibrated, fit, least_high, probabilities, write
 from orders.risk.training.parameters import ATTACKS, GENUINE_GROUPS
 from orders.risk.training.sales import Sale
 from orders.risk.training.simulated import simulated
@@ -140,6 +140,18 @@ def test_whatever_changes_a_model_changes_its_version():
     ]
     assert made[0].version == made[3].version
     assert len({each.version for each in made}) == 3
+
+
+def test_high_begins_where_it_is_rare_in_every_kind_of_customer():
+    labels = np.zeros(2000, int)
+    labels[-1] = 1
+    rows = Table([], np.zeros((2000, 0)), labels, ["carrier"] * 1000 + ["new"] * 1000)
+    scores = np.zeros(2000)
+    scores[-1] = 1.0  # hostile
+    assert least_high(rows, scores) == HIGH
+    scores[:3] = 0.9, 0.85, 0.8  # two of a thousand may be called high, a third not
+    assert least_high(rows, scores) == round(99 * 0.8) + 1
+    assert least_high(replace(rows, groups=[]), scores) == HIGH
 
 
 def test_what_few_sales_do_not_tell_is_no_figure():

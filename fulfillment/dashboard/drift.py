@@ -25,6 +25,7 @@ class Opinions:
     order: int
     champion: int
     challenger: int
+    levels: tuple[Level, Level]
 
     @property
     def apart(self) -> int:
@@ -41,7 +42,7 @@ class Agreement:
     @property
     def same_level(self) -> float:
         """Share of the orders."""
-        return sum(level_of(one.champion) == level_of(one.challenger) for one in self.opinions) / len(self.opinions)
+        return sum(ours == theirs for ours, theirs in (one.levels for one in self.opinions)) / len(self.opinions)
 
     @property
     def apart(self) -> float:
@@ -51,7 +52,7 @@ class Agreement:
     @property
     def levels(self) -> list[tuple[Level, list[int]]]:
         """For each level of the champion, the highest first: orders by the challenger's level."""
-        counts = Counter((level_of(one.champion), level_of(one.challenger)) for one in self.opinions)
+        counts = Counter(one.levels for one in self.opinions)
         high_first = list(reversed(Level))
         return [(ours, [counts[ours, theirs] for theirs in high_first]) for ours in high_first]
 
@@ -77,21 +78,26 @@ def scored(drop: Drop, reference: TableModel | None) -> Scored:
     rows: list[Any] = list(
         Evidence.objects.filter(order__drop=drop, order__score__isnull=False)
         .order_by("-order")
-        .values_list("order", "features", "challenger", "order__score", "order__created_at")[:MOST_ORDERS]
+        .values_list("order", "features", "challenger", "order__score", "order__level", "order__created_at")[
+            :MOST_ORDERS
+        ]
     )
     hours: dict[int, Counter[int]] = defaultdict(Counter)
-    for _, _, _, score, created_at in rows:
+    for _, _, _, score, _, created_at in rows:
         hours[(created_at - drop.opens_at) // HOUR][score] += 1
     return Scored(
         orders=len(rows),
-        drifts=drift_of(reference, [features for _, features, _, _, _ in rows if features]) if reference else [],
+        drifts=drift_of(reference, [features for _, features, *_ in rows if features]) if reference else [],
         by_hour={hour: distribution(hours[hour]) for hour in sorted(hours)[-MOST_HOURS:]},
-        agreements=agreements((number, challenger, score) for number, _, challenger, score, _ in rows if challenger),
+        agreements=agreements(
+            (number, challenger, score, Level(level)) for number, _, challenger, score, level, _ in rows if challenger
+        ),
     )
 
 
-def agreements(rows: Iterable[tuple[int, dict[str, Any], int]]) -> list[Agreement]:
+def agreements(rows: Iterable[tuple[int, dict[str, Any], int, Level]]) -> list[Agreement]:
     opinions: dict[str, list[Opinions]] = defaultdict(list)
-    for number, challenger, score in rows:
-        opinions[challenger["version"]].append(Opinions(number, score, challenger["score"]))
+    for number, challenger, score, level in rows:
+        theirs = Level(challenger.get("level") or level_of(challenger["score"]))  # earlier releases kept no level
+        opinions[challenger["version"]].append(Opinions(number, score, challenger["score"], (level, theirs)))
     return [Agreement(version, judged) for version, judged in opinions.items()]

@@ -10,7 +10,7 @@ Two queries, `signed` and `neighbours.find`, whether for one order or for hundre
 from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 
-from django.db.models import OuterRef, Subquery, Sum
+from django.db.models import Expression, OuterRef, Subquery, Sum
 
 from orders.models import ClaimAttempts, ClaimSignals, Order
 from orders.risk import mailboxes
@@ -31,9 +31,9 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def signed(orders: Sequence[Order]) -> dict[int, ClaimSignals]:
-    """Each order's signals by its number, with `attempts`: claims from the address in the ten minutes up to it, refused
-    ones too; None where none was counted. One query.
+def signed(orders: Sequence[Order], **more: Expression) -> dict[int, ClaimSignals]:
+    """Each order's signals by its number, with `more` and with `attempts`: claims from the address in the ten minutes
+    up to it, refused ones too; None where none was counted. One query.
     """
     counted = (
         ClaimAttempts.objects.filter(
@@ -44,7 +44,7 @@ def signed(orders: Sequence[Order]) -> dict[int, ClaimSignals]:
     )
     by_number = {order.number: order for order in orders}
     found: dict[int, ClaimSignals] = {}
-    for signals in ClaimSignals.objects.filter(order_id__in=by_number).annotate(attempts=Subquery(counted)):
+    for signals in ClaimSignals.objects.filter(order_id__in=by_number).annotate(attempts=Subquery(counted), **more):
         signals.order = by_number[signals.order_id]
         found[signals.order_id] = signals
     return found

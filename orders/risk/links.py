@@ -6,15 +6,16 @@ shares a second weak key too. An IP address never joins. `ClaimSignals.link` is 
 empty is an order by itself. `rebuild` finds the groups again from the keys.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
-from operator import or_
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import BigIntegerField, Count, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 
 from orders.errors import Refused
 from orders.models import ClaimSignals, Order
@@ -25,6 +26,30 @@ WEAK = {"address_key": "address", "print_key": "fingerprint"}
 KEYS = STRONG | WEAK
 MOST_BY_WEAK = 6  # orders that one weak key joins
 LOCK = (3, 0)  # the advisory lock under which keys are taken away and groups change
+
+SAME = """
+SELECT link, order_id FROM orders_claimsignals AS other
+WHERE other.{0} = orders_claimsignals.{0} AND other.{0} <> ''
+"""
+# Sorted by a sum, so that they are read by their key's index: the planner would walk through all orders instead until
+# it had met enough of them.
+FIRST = f"""
+(WITH few AS ({SAME} ORDER BY order_id + 0 LIMIT {MOST_BY_WEAK})
+ SELECT * FROM few WHERE orders_claimsignals.order_id IN (SELECT order_id FROM few))
+"""  # noqa: S608  # ours throughout
+BOTH = SAME.format("address_key") + "AND other.print_key = orders_claimsignals.print_key AND other.print_key <> ''"
+# Beside an order's signals: the first orders of the groups that its keys connect, its own with them. Everybody who
+# shares something is looked at where the rows are; an address or a phone of a popular kind may be that of thousands.
+GROUPS = RawSQL(  # noqa: S611  # ours throughout
+    f"""
+    ARRAY(SELECT coalesce(link, order_id) FROM (
+        SELECT orders_claimsignals.link, orders_claimsignals.order_id
+        UNION {" UNION ".join([*map(SAME.format, STRONG), *map(FIRST.format, WEAK), BOTH])}
+    ) AS kin)
+    """,  # noqa: S608
+    [],
+    output_field=ArrayField(BigIntegerField()),
+)
 
 WRITE = """
 UPDATE orders_claimsignals AS kept SET link = found.link
@@ -97,47 +122,24 @@ def edges_of(rows: Iterable[ClaimSignals]) -> list[Edge]:
     return [Edge(first, second, tuple(dict.fromkeys(words))) for (first, second), words in why.items()]
 
 
-def kin(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":
-    """This order and whoever its keys may join it with: of the thousands who own one popular phone the first few.
-
-    Those are sorted by a sum, so that they are read by their key's index: the planner would walk through all orders
-    instead until it had met enough of them.
-    """
-    rows = ClaimSignals.objects.defer("raw")
-    same = {name: Q(**{name: key}) & ~Q(**{name: ""}) for name in KEYS if (key := getattr(signals, name))}
-    strong = reduce(or_, (same[name] for name in STRONG if name in same), Q(order_id=signals.order_id))
-    weak = [same[name] for name in WEAK if name in same]
-    first = [rows.filter(one).order_by(F("order_id") + 0)[:MOST_BY_WEAK] for one in weak]
-    both = [rows.filter(*weak)] if len(weak) == len(WEAK) else []
-    return rows.filter(strong).union(*first, *both)
-
-
-def joined_groups(signals: ClaimSignals) -> set[int]:
-    """The first orders of the groups that this order's keys connect, its own with them. One query."""
-    groups = {signals.order_id}
-    for _, joined in shared(kin(signals)):
-        if any(row.order_id == signals.order_id for row in joined):
-            groups.update(row.link or row.order_id for row in joined)
-    return groups
-
-
 def join(signals: ClaimSignals) -> range:
-    """Unite what this order connects. Its keys must be committed. Returns the sizes that a group passed by it, the
-    smallest one where it united several.
+    """Unite what this order connects; its signals were read with GROUPS, and its keys must be committed. Returns the
+    sizes that a group passed by it, the smallest one where it united several.
 
-    One query for an order that shares nothing. Of two that come at the same instant, one waits and sees the other.
+    No query for an order that shares nothing. Of two that come at the same instant, one waits and sees the other.
     """
-    if joined_groups(signals) <= {signals.link or signals.order_id, signals.order_id}:
+    if set(signals.groups) <= {signals.link or signals.order_id}:  # type: ignore[attr-defined]
         return range(0)
     with transaction.atomic():
         lock()
-        groups = joined_groups(signals)
+        groups = ClaimSignals.objects.values_list(GROUPS, flat=True).get(order=signals.order_id)
         united = ClaimSignals.objects.filter(Q(link__in=groups) | Q(order_id__in=groups))
-        sizes = Counter(link or number for number, link in united.values_list("order_id", "link"))
+        group = Coalesce("link", "order_id", output_field=BigIntegerField())
+        sizes = dict(united.values_list(group).annotate(Count("pk")))
         signals.link = min(groups)
         united.exclude(link=signals.link).update(link=signals.link)
     others = [size for first, size in sizes.items() if (first, size) != (signals.order_id, 1)]
-    return range(min(others, default=1) + 1, sizes.total() + 1)
+    return range(min(others, default=1) + 1, sum(sizes.values()) + 1)
 
 
 def members(signals: ClaimSignals) -> "QuerySet[ClaimSignals]":

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from disposable_email_domains import blocklist
 
@@ -27,6 +28,7 @@ softbank.ne.jp softbank.jp example.com example.org example.net
 PUBLIC = frozenset(PROVIDERS.split())
 
 
+@lru_cache(1000)
 def registrable(domain: str) -> str:
     """The part that somebody had to register: subdomains of one catch-all are one domain."""
     labels = domain.split(".")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orders.risk.rules import RULES, Assessment, WeightedRules
+from orders.risk.rules import HIGH, RULES, Assessment, WeightedRules
 
 FORMAT = 2
 
@@ -48,6 +48,7 @@ class TableModel:
     version: str
     intercept: float
     terms: Mapping[str, Term]
+    high: int = HIGH
 
     def assess(self, features: Mapping[str, float | None]) -> Assessment:
         """A rule stands in for a feature that the training data do not have, such as the field for traps."""
@@ -83,8 +84,10 @@ def read(table: Any) -> TableModel:
         }
         if any(not term.fits() for term in terms.values()):
             raise BadModel("it has a term whose scores do not fit its cuts")
-        (intercept,) = numbers([table["intercept"]])
-        return TableModel(version=str(table["version"]), intercept=intercept, terms=terms)
+        intercept, high = numbers([table["intercept"], table.get("high", HIGH)])  # an older file has none
+        if high < HIGH:
+            raise BadModel(f"it says high from {high} on, below {HIGH}")
+        return TableModel(version=str(table["version"]), intercept=intercept, terms=terms, high=int(high))
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadModel(type(error).__name__) from error
 

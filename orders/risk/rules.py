@@ -13,6 +13,9 @@ from typing import Protocol
 
 Points = tuple[tuple[float, float], ...]
 
+HIGHEST = 99
+MEDIUM, HIGH = 65, 75  # the least score of each level; a trained model may begin to say high later, never earlier
+
 
 @dataclass(frozen=True)
 class Assessment:
@@ -33,7 +36,10 @@ def logistic(logit: float) -> float:
 
 
 class RiskModel(Protocol):
-    """Anything that turns features into an assessment; it decides nothing."""
+    """Anything that turns features into an assessment; it decides nothing. `high` is the least score of that level."""
+
+    @property
+    def high(self) -> int: ...
 
     def assess(self, features: Mapping[str, float | None]) -> Assessment: ...
 
@@ -110,6 +116,8 @@ RULES: dict[str, Rule] = {
 
 class WeightedRules:
     """The rules above as a model."""
+
+    high = HIGH
 
     def assess(self, features: Mapping[str, float | None]) -> Assessment:
         contributions = {"base": BASE} | {

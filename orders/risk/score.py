@@ -18,13 +18,11 @@ from orders.risk import links, neighbours, registry, signals
 from orders.risk.features import VERSION, Features, features_of, signed
 from orders.risk.keys import token_key
 from orders.risk.neighbours import Neighbours
-from orders.risk.rules import Assessment
+from orders.risk.rules import HIGH, HIGHEST, MEDIUM, Assessment
 from orders.states import CANCELLABLE, Level
 
 logger = logging.getLogger(__name__)
 
-MEDIUM, HIGH = 65, 75
-HIGHEST = 99
 REASONS = 3
 NEUTRAL = 50  # of a score that could not be made
 PATIENCE = "1s"  # for a query; a dozen at most, those for linked orders included, stand between an order and its page
@@ -51,7 +49,7 @@ class Score:
     degraded: bool = False
     cause: str = ""  # of being degraded
     model: str = ""  # its version, and that of the vector it saw
-    challenger: dict[str, Any] | None = None  # version and score of the model that is tried beside
+    challenger: dict[str, Any] | None = None  # version, score and level of the model that is tried beside
     grown: frozenset[int] = frozenset()  # orders of the groups that this one brought to a size in GROWTH
 
     @property
@@ -60,9 +58,9 @@ class Score:
         return self.degraded and not self.features
 
 
-def level_of(score: int) -> Level:
-    """low < 65 <= medium < 75 <= high."""
-    return Level.HIGH if score >= HIGH else Level.MEDIUM if score >= MEDIUM else Level.LOW
+def level_of(score: int, high: int = HIGH) -> Level:
+    """low < 65 <= medium < 75 <= high, or as late as the model that scored says."""
+    return Level.HIGH if score >= high else Level.MEDIUM if score >= MEDIUM else Level.LOW
 
 
 @contextmanager
@@ -88,7 +86,7 @@ def score_order(order: Order, now: datetime) -> Score:
     """
     try:
         with with_patience():
-            kept = signed([order])
+            kept = signed([order], groups=links.GROUPS)
             passed = {size for each in kept.values() for size in links.join(each)}
             around = neighbours.find(kept.values(), drop_id=order.drop_id, now=now)
             score = assess(features_of([order], kept, around)[order.number])
@@ -151,12 +149,13 @@ def grown_groups(number: int, around: Neighbours, passed: Set[int]) -> frozenset
     """The other orders of those groups that this order brought to a size in GROWTH: who shares an address, a phone, a
     private mail domain, an IP address, a network, ... with it. `passed` are the sizes that its linked ones passed."""
     grown: set[int] = set()
-    for kind in LINKS:
-        for group in around.groups[kind].values():
-            if rank := group.rank(number):
-                sizes = {"card": {len(group.members)}, "link": {rank, *passed}}.get(kind, {rank})
-                if sizes & GROWTH:
-                    grown.update(member.number for member in group.members)
+    if own := around.orders.get(number):
+        for kind in LINKS:
+            group = around.group(kind, getattr(own, kind))
+            rank = group.rank(number)
+            sizes = {"card": {len(group.members)}, "link": {rank, *passed}}.get(kind, {rank})
+            if sizes & GROWTH:
+                grown.update(member.number for member in group.members)
     return frozenset(grown - {number})
 
 
@@ -185,16 +184,19 @@ def assess(features: Features) -> Score:
     ]
     return Score(
         score=score,
-        level=level_of(score),
+        level=level_of(score, model.high),
         reasons=reasons,
         features=features,
         degraded=bool(scorers.champion.fault),
         cause=scorers.champion.fault,
         model=f"{scorers.champion.version}/{VERSION}",
-        challenger={"version": scorers.challenger.version, "score": points(scorers.challenger.model.assess(features))}
-        if scorers.challenger
-        else None,
+        challenger=tried(scorers.challenger, features) if scorers.challenger else None,
     )
+
+
+def tried(challenger: registry.Scorer, features: Features) -> dict[str, Any]:
+    score = points(challenger.model.assess(features))
+    return {"version": challenger.version, "score": score, "level": level_of(score, challenger.model.high)}
 
 
 def points(assessment: Assessment) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from orders.risk.model import TableModel
-from orders.risk.score import HIGH, HIGHEST
+from orders.risk.rules import HIGH, WeightedRules
 from orders.risk.training import ebm
 from orders.risk.training.parameters import ATTACKS
 from orders.risk.training.table import BadTable, Numbers, Table
@@ -27,12 +27,15 @@ def judge(table: Table, *, seed: int, constrained: bool, compare: str | None) ->
         "rows": {"learning": len(learning.labels), "test": len(test.labels)},
         "hostile": {"learning": float(learning.labels.mean()), "test": float(test.labels.mean())},
         "model": ebm.figures(test.labels, scores),
+        "high": {"from": model.high, "recall": reaching(model.high, scores[test.labels == 1])},
         "reliability": reliability(test, scores),
     }
     if compare:
         figures["lightgbm"] = ebm.figures(test.labels, ebm.lightgbm(learning, test, seed=seed))
     if table.groups:
-        figures["groups"] = genuine_groups(test, scores)
+        ruled = by_rules(test)
+        figures["rules"] = ebm.figures(test.labels, ruled)
+        figures["groups"] = genuine_groups(test, {"model": (scores, model.high), "rules": (ruled, HIGH)})
         figures["attacks"] = {
             attack: one_attack(test, scores, attack)
             | {"auc_left_out": left_out(learning, test, attack, seed=seed, constrained=constrained)}
@@ -50,15 +53,26 @@ def reliability(test: Table, scores: Numbers) -> list[dict[str, float]]:
     ]
 
 
-def genuine_groups(test: Table, scores: Numbers) -> dict[str, dict[str, float]]:
-    """People wrongly called high, in each kind of customer."""
+def by_rules(table: Table) -> Numbers:
+    """What the rules say of the same rows."""
+    rules, there = WeightedRules(), ~np.isnan(table.values)
+    rows = zip(table.values, there, strict=True)
+    names = np.array(table.names)
+    return np.array([rules.assess(dict(zip(names[known], row[known], strict=True))).probability for row, known in rows])
+
+
+def reaching(high: int, scores: Numbers) -> float:
+    return float((ebm.points_of(scores) >= high).mean())
+
+
+def genuine_groups(test: Table, scorers: dict[str, tuple[Numbers, int]]) -> dict[str, dict[str, float]]:
+    """The share of people wrongly called high, in each kind of customer, by scorers: what each says, and its high."""
     groups = np.array(test.groups)
+    kinds = {str(group): (groups == group) & (test.labels == 0) for group in sorted(set(groups[test.labels == 0]))}
     return {
-        str(group): {
-            "rows": int((inside := (groups == group) & (test.labels == 0)).sum()),
-            "wrongly_high": float((np.round(HIGHEST * scores[inside]) >= HIGH).mean()),
-        }
-        for group in sorted(set(groups[test.labels == 0]))
+        group: {"rows": int(inside.sum())}
+        | {name: reaching(high, scores[inside]) for name, (scores, high) in scorers.items()}
+        for group, inside in kinds.items()
     }
 
 
@@ -85,9 +99,12 @@ def write_card(figures: dict[str, Any], out: Path) -> None:
         "",
         f"Learned from {figures['rows']['learning']} rows, judged by the {figures['rows']['test']} that came last.",
         f"SHA-256 of the data: `{figures['data']}`. Hostile: {figures['hostile']['learning']:.1%} of the first,",
-        f"{figures['hostile']['test']:.1%} of the last.",
+        f"{figures['hostile']['test']:.1%} of the last. High from a score of {figures['high']['from']} on, which"
+        f" {figures['high']['recall']:.1%} of the hostile orders reach.",
         "",
-        "| figure | " + " | ".join(names := [name for name in ("model", "lightgbm") if name in figures]) + " |",
+        "| figure | "
+        + " | ".join(names := [name for name in ("model", "lightgbm", "rules") if name in figures])
+        + " |",
         "|---|" + "---|" * len(names),
         *(
             f"| {figure.replace('_', ' ')} | " + " | ".join(f"{figures[name][figure]:.4f}" for name in names) + " |"
@@ -103,8 +120,12 @@ def write_card(figures: dict[str, Any], out: Path) -> None:
                 f" | {known(f['auc_left_out'])} |"
                 for attack, f in figures["attacks"].items()
             ),
-            "", "## People wrongly called high", "", "| customers | orders | share |", "|---|---|---|",
-            *(f"| {group} | {f['rows']} | {f['wrongly_high']:.2%} |" for group, f in figures["groups"].items()),
+            "", "## People wrongly called high", "", "| customers | orders | by the model | by the rules |",
+            "|---|---|---|---|",
+            *(
+                f"| {group} | {f['rows']} | {f['model']:.2%} | {f['rules']:.2%} |"
+                for group, f in figures["groups"].items()
+            ),
         ]  # fmt: skip
     lines += [
         "",

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from orders.risk.model import FORMAT, TableModel, Term
+from orders.risk.rules import HIGH, HIGHEST
 from orders.risk.training.table import BadTable, Numbers, Table
 
 TEST, VALIDATION = 0.3, 0.2  # shares by time: of all, and of what is left
@@ -27,6 +28,9 @@ RISING = frozenset(
     }
 )  # fmt: skip
 FALLING = frozenset(["page_to_submit"])
+# Share of each kind of customer that may be called high in sales that were not learned from: half of what is promised
+# to them (0.5 %), because the sales to come are others.
+WRONGLY_HIGH = 0.0025
 BAGS = 8  # models that are averaged
 # Of the table: the same on every machine, and a diff that can be read.
 DECIMALS = 6
@@ -44,7 +48,8 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
     """Learn from the earlier rows, and check what would be shipped against a logistic regression on the last ones.
 
     Each of the averaged models leaves out a part of the time, in which it sees when to stop, and what it says there
-    calibrates them all: rows of a sale that was learned from would make it too sure of the next one.
+    calibrates them all, and says from which score on a level is high: rows of a sale that was learned from would make
+    it too sure of the next one.
     Raises Refused, BadTable.
     """
     learning, validation = table.split(VALIDATION)
@@ -71,7 +76,13 @@ def fit(table: Table, *, seed: int, constrained: bool) -> TableModel:
     )
     platt = LogisticRegression(C=1e6).fit(unseen.reshape(-1, 1), learning.labels)
     slope, shift = max(float(platt.coef_[0, 0]), 0.0), float(platt.intercept_[0])
-    model = calibrated(export(machine, names), slope=slope, shift=shift, table=table)
+    model = calibrated(
+        export(machine, names),
+        slope=slope,
+        shift=shift,
+        table=table,
+        high=least_high(learning, probabilities_of(slope * unseen + shift)),
+    )
     line = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
     ).fit(learning.values, learning.labels)
@@ -104,7 +115,22 @@ def export(machine: ExplainableBoostingClassifier, names: list[str], bag: int | 
     return TableModel("", float(np.ravel(intercept)[0]), terms)
 
 
-def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -> TableModel:
+def least_high(table: Table, scores: Numbers) -> int:
+    """The least score, HIGH or above it, that no more than WRONGLY_HIGH of any kind of customer reach: over all, those
+    who share addresses would pay for the others. `scores` are probabilities.
+    """
+    genuine = table.labels == 0
+    groups = np.array(table.groups or [""] * len(genuine))
+    kinds = [points_of(scores[genuine & (groups == group)]) for group in sorted(set(groups[genuine]))]
+    return max([HIGH, *(int(np.quantile(kind, 1 - WRONGLY_HIGH, method="higher")) + 1 for kind in kinds)])
+
+
+def points_of(scores: Numbers) -> Numbers:
+    """As score.points, for many rows at once."""
+    return np.round(HIGHEST * scores)
+
+
+def calibrated(model: TableModel, *, slope: float, shift: float, table: Table, high: int = HIGH) -> TableModel:
     """Platt's line over the logit, folded into every number, so that the contributions still add up to it."""
     terms = {
         name: Term(
@@ -115,7 +141,7 @@ def calibrated(model: TableModel, *, slope: float, shift: float, table: Table) -
         for name, term in model.terms.items()
     }
     intercept = round(slope * model.intercept + shift, DECIMALS)
-    return named(TableModel("", intercept, terms))
+    return named(TableModel("", intercept, terms, high))
 
 
 def named(model: TableModel) -> TableModel:
@@ -145,7 +171,11 @@ def logits(model: TableModel, table: Table) -> Numbers:
 
 
 def probabilities(model: TableModel, table: Table) -> Numbers:
-    return 1 / (1 + np.exp(-np.clip(logits(model, table), -60, 60)))
+    return probabilities_of(logits(model, table))
+
+
+def probabilities_of(logits: Numbers) -> Numbers:
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
 
 
 def figures(labels: NDArray[np.int64], scores: Numbers) -> dict[str, float]:
