@@ -20,7 +20,7 @@ STEPS = {
     "claim": 3,  # one look, the order with all that belongs to it, the bell
     Step.SCORE_RISK: 17,  # four of them bound the time of the others
     Step.OPEN_PAYMENT: 12,
-    "webhook": 9,
+    "webhook": 7,
     Step.CHECK_PAYMENT: 14,
     "approval": 9,
     Step.CAPTURE_PAYMENT: 11,

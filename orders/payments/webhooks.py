@@ -70,10 +70,13 @@ def note(event: ProviderEvent, body: str) -> bool:
         "order": order,
         "body": body,
     }
-    _, new = WebhookEvent.objects.get_or_create(event_id=event.id, defaults=fields)
-    if new and order:
+    if WebhookEvent.objects.filter(event_id=event.id).exists():
+        return False
+    # Two at the same instant have one order's lock between them; of one that has no order, one row is kept.
+    WebhookEvent.objects.bulk_create([WebhookEvent(event_id=event.id, **fields)], ignore_conflicts=True)
+    if order:
         look_at(order)
-    return new
+    return True
 
 
 @transaction.atomic

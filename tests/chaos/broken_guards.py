@@ -31,8 +31,8 @@ GUARDS = [
     Guard(
         "each event is taken once",
         "orders/payments/webhooks.py",
-        "_, new = WebhookEvent.objects.get_or_create(event_id=event.id, defaults=fields)",
-        "_, new = WebhookEvent.objects.create(event_id=event.id, **fields), True",
+        "    if WebhookEvent.objects.filter(event_id=event.id).exists():\n        return False\n",
+        "",
     ),
     Guard(
         "the order's row is locked",

@@ -73,7 +73,7 @@ class People:
 
         begun = time.perf_counter()
         address = {"ip": f"10.{n >> 8}.{n & 255}.7"}  # theirs alone; what an operator's many cost, `score` measures
-        order = place(drop, a_claim(line1=f"{n} Main Street"), signals=SIGNALS | address)
+        order = place(drop, a_claim(line1=f"{n} Street of sale {drop.pk}"), signals=SIGNALS | address)
         assert self.wait_for(order.number).wait(120), f"order {order.number} never shipped"
         return time.perf_counter() - begun
 
