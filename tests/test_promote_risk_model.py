@@ -101,7 +101,7 @@ def test_a_challenger_is_heard_beside_the_rules(folder):
     promote(folder("bold", intercept=30), challenger=True)
     order = scored()
     evidence = Evidence.objects.get(order=order)
-    assert evidence.model.startswith("rules/")
+    assert evidence.model.startswith("rules-")
     assert evidence.challenger["version"] == "bold"
 
 
@@ -118,7 +118,7 @@ def test_all_retire(folder):
     promote(folder("two"), challenger=True)
     assert "2 models retired" in promote(retire=True)
     assert set(roles().values()) == {Role.RETIRED}
-    assert registry.scorers().champion.version == "rules"
+    assert registry.scorers().champion == registry.RULES
     assert scored().score is not None
 
 
@@ -173,7 +173,7 @@ def test_a_stored_model_that_cannot_be_read_any_more_leaves_the_rules_and_says_s
     registry.forget()
     order = scored()
     assert order.score_degraded
-    assert Evidence.objects.get(order=order).model.startswith("rules/")
+    assert Evidence.objects.get(order=order).model.startswith("rules-")
 
 
 def test_a_challenger_that_cannot_be_read_is_not_heard(folder):

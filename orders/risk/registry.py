@@ -10,7 +10,7 @@ from django.conf import settings
 from orders import clock
 from orders.models import Role, TrainedModel
 from orders.risk.model import BadModel, TableModel, load, read
-from orders.risk.rules import RiskModel, WeightedRules
+from orders.risk.rules import RiskModel, WeightedRules, fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Scorers:
     read_at: float
 
 
-RULES = Scorer(WeightedRules(), "rules")
+RULES = Scorer(WeightedRules(), f"rules-{fingerprint()}")
 known: Scorers | None = None
 
 
