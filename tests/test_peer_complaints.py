@@ -340,6 +340,9 @@ def test_peer_dj_stripe_1239_an_event_that_comes_ten_times_at_once_is_answered_2
     WebhookEvent.objects.all().delete()
     assert deliver_again(*[event] * 10) == [200] * 10
     assert WebhookEvent.objects.count() == 1
+    settle()
+    assert deliver_again(event) == [200]
+    assert not paid.work.exists()
 
 
 def test_peer_solidus_stripe_188_the_news_of_our_own_refund_is_no_reason_for_another(drop: Drop):
