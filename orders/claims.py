@@ -7,12 +7,13 @@ order, all or none. The schema is the judge between claims at the same instant: 
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from psycopg.types.json import Jsonb
 
 from orders import clock
@@ -155,7 +156,7 @@ def take_pair(order: Order, signals: ClaimSignals, steps: list[Step]) -> bool:
 
 def ring_for(steps: list[Step]) -> None:
     """Tell the relay of a claim that has committed: NOTIFY within it would let one claim at a time commit, its wait for
-    the disk included. Should it be lost, the sweep finds the work.
+    the disk included. Should it be lost, the sweep finds the work, and the claim stands: its customer must hear so.
     """
-    with connection.cursor() as cursor:
+    with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify('work', step) FROM unnest(%s::text[]) AS step", [steps])

@@ -191,6 +191,23 @@ def test_a_claim_rings_for_its_work_once_it_has_committed(monkeypatch):
         assert sorted(told.payload for told in listener.notifies(timeout=0.5)) == sorted(*heard)
 
 
+def test_a_claim_whose_connection_breaks_once_it_has_committed_stands(monkeypatch):
+    take_pair, drop = workflow.take_pair, open_drop()
+
+    def take_and_break(*order: Any) -> bool:
+        taken: bool = take_pair(*order)
+        connection.connection.close()
+        return taken
+
+    monkeypatch.setattr(workflow, "take_pair", take_and_break)
+    order = place(drop)
+    connection.close()
+    assert set(Work.objects.values_list("order_id", "step")) == {
+        (order.number, Step.SCORE_RISK),
+        (order.number, Step.SEND_PLACED),
+    }
+
+
 def test_refusals_come_in_the_contracts_order():
     drop = open_drop({"9": 1})
     claim = a_claim()
