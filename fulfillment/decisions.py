@@ -86,6 +86,7 @@ def decide_review(
     if first_of_two:
         decided = order
         decided.record("first approval", actor=Actor.REVIEWER, who=words["reviewer"], cause=reason, note=note)
+        decided.commit()
     else:
         act = approve_order if verdict == Verdict.APPROVE else reject_order
         decided = act(number=order.number, undo=timedelta(seconds=undo), **words)
@@ -114,6 +115,7 @@ def withdraw(*, public_id: UUID, reviewer: User) -> Decision:
     if decision.needs_second:
         order = order_in_review(order.number)
         order.record("decision withdrawn", actor=Actor.REVIEWER, who=reviewer.get_username())
+        order.commit()
     else:
         withdraw_decision(number=order.number, reviewer=reviewer.get_username())
     decision.withdrawn_at = order.now

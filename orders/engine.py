@@ -21,7 +21,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from orders import clock
 from orders.bell import ring
 from orders.errors import Permanent, StepFailed
-from orders.models import Order, Work
+from orders.models import Drop, Order, Payment, Work
+from orders.models.rows import columns_of, split
 from orders.states import LIFE, Actor, Outcome, State, Step, Undo
 
 log = structlog.get_logger("orders")
@@ -47,6 +48,13 @@ WITH due AS MATERIALIZED (
      ORDER BY due_at LIMIT 100)
 )
 SELECT id, order_id, {key} FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
+"""
+FOUND = (Work, Order, Drop, Payment)
+FIND = """
+SELECT {columns}, statement_timestamp() + %(offset)s
+FROM orders_work JOIN orders_order ON number = orders_work.order_id JOIN orders_drop ON orders_drop.id = drop_id
+     LEFT JOIN orders_payment ON orders_payment.order_id = number
+WHERE orders_work.id = %(work)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
 """
 LET_GO = "SELECT pg_advisory_unlock(%(space)s, %(held)s::int)"
 
@@ -149,9 +157,10 @@ class Lease:
             if order.state not in states:
                 raise Overtaken
             yield order
-            order.commit()
             if last:
-                self._finish()
+                self._finish(order)
+            else:
+                order.commit()
         self.recorded = order
 
     def following(self, steps: Collection[Step]) -> "Lease | None":
@@ -164,17 +173,15 @@ class Lease:
                     return Lease(work, order, self.session)
         return None
 
-    def _finish(self) -> None:
-        """Delete the row; one that was rung again meanwhile stays and is due."""
-        mine = Work.objects.filter(pk=self.work.pk)
-        deleted, _ = (mine if self.rule.once else mine.filter(due_at=self.work.due_at)).delete()
-        if not deleted:
-            mine.update(started_at=None, crashes=0, attempts=0)
+    def _finish(self, order: Order) -> None:
+        """Commit, and delete the row; one that was rung again meanwhile stays and is due."""
+        if not order.commit(finished=self.work, once=self.rule.once):
+            Work.objects.filter(pk=self.work.pk).update(started_at=None, crashes=0, attempts=0)
 
     def drop(self) -> None:
         """Forget a step that its order no longer needs."""
-        with self.locked():
-            self._finish()
+        with self.locked() as order:
+            self._finish(order)
 
     def put_back(self, cause: str) -> None:
         """Try again later: exponential backoff with jitter, in sight of staff.
@@ -189,10 +196,11 @@ class Lease:
             mine.update(started_at=None, crashes=0, attempts=work.attempts, last_error=cause[:500])
             if work.attempts <= 10 or work.attempts % 10 == 0:
                 order.record("attempt failed", actor=Actor.WORKER, cause=cause, attempt=work.attempts, step=work.step)
+            order.commit()
 
 
 def enqueue(order: Order, *steps: Step, at: datetime | None = None) -> None:
-    """Say what comes next for a locked order, in the caller's transaction; its commit rings the bell (a trigger).
+    """Say what comes next for a locked order, written by its commit, which rings the bell (a trigger).
 
     How to undo a step is registered along with it, before its outside effect can begin: a time-out may hide a success.
     A step that is there already is due now, or `at` a later time; one that is running runs once more.
@@ -200,12 +208,7 @@ def enqueue(order: Order, *steps: Step, at: datetime | None = None) -> None:
     for name in steps:
         if undo := RULES[name].undo:
             order.register(undo)
-    order.enqueued += Work.objects.bulk_create(
-        [Work(order_id=order.number, step=name, due_at=at or order.now) for name in steps],
-        update_conflicts=True,
-        update_fields=["due_at"],
-        unique_fields=["order", "step"],
-    )
+        order.upcoming[name] = at or order.now
 
 
 class TurnRound(Protocol):
@@ -270,19 +273,22 @@ def find(held: Held) -> Lease | None:
     """The row that was locked, with its order, as it is now; None if another worker has done it between our look and
     our lock. One that is late is marked.
     """
-    now = clock.expression()
-    due = Work.objects.filter(pk=held.work, parked_at__isnull=True, due_at__lte=now).annotate(now=now)
-    work = due.select_related(*(f"order__{name}" for name in READ_ALONG)).first()
-    if work is None:
+    with connection.cursor() as cursor:
+        words: dict[str, Any] = {"work": held.work, "offset": clock.offset}
+        cursor.execute(FIND.format(columns=columns_of(*FOUND)), words)
+        row = cursor.fetchone()
+    if row is None:
         return None
-    work.order.now = work.now
+    work, order, drop, payment = split(row, *FOUND)
+    order.now = row[-1]
+    order._state.fields_cache |= {"drop": drop, "payment": payment}
     work.attempts += 1
     if work.started_at:
         work.crashes += 1
-    if work.started_at or work.now > work.due_at + LATE:
-        work.started_at = work.now
+    if work.started_at or order.now > work.due_at + LATE:
+        work.started_at = order.now
         work.save(update_fields=["crashes", "started_at"])
-    return Lease(work, work.order, connection.connection)
+    return Lease(work, order, connection.connection)
 
 
 def perform(lease: Lease, turn_round: TurnRound) -> None:
@@ -333,6 +339,7 @@ def begin(lease: Lease) -> bool:
             order.record(
                 "step parked", actor=Actor.WORKER, cause=work.last_error, attempt=work.attempts, step=work.step
             )
+            order.commit()
             return False
         assert rule.undo
         order.register(rule.undo)  # an older release enqueued it

@@ -335,6 +335,7 @@ def withdraw_decision(*, number: int, reviewer: str) -> Order:
         raise AlreadyDecided("There is no decision of yours left to withdraw.")
     order.record("decision withdrawn", actor=Actor.REVIEWER, who=reviewer)
     enqueue(order, Step.EXPIRE_REVIEW)  # the deadline may have passed meanwhile
+    order.commit()
     return order
 
 
@@ -376,6 +377,7 @@ def extend_review(*, number: int, until: datetime, who: str, reason: str) -> Ord
         before=before.isoformat(timespec="seconds"),
         until=until.isoformat(timespec="seconds"),
     )
+    order.commit()
     return order
 
 
@@ -599,6 +601,7 @@ def send_link_again(number: int) -> None:
     recently = order.mails.filter(kind=Step.SEND_LINK, sent_at__gt=order.now - LINK_MAIL_PAUSE).exists()
     if not recently and not order.work.filter(step=Step.SEND_LINK).exists():
         enqueue(order, Step.SEND_LINK)
+        order.commit()
 
 
 @transaction.atomic
@@ -610,6 +613,7 @@ def retry_work(*, work_id: int, who: str) -> None:
     work.parked_at, work.crashes, work.due_at = None, 0, order.now
     work.save(update_fields=["parked_at", "crashes", "due_at"])
     order.record("retry asked for", actor=Actor.REVIEWER, who=who, step=work.step)
+    order.commit()
 
 
 RESUMES = {

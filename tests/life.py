@@ -14,11 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from orders import clock, workflow
 from orders.claims import Claim, claim_digest, look
-from orders.engine import Lease, find, let_go, perform, run_due, take_up
+from orders.engine import Lease, enqueue, find, let_go, perform, run_due, take_up
 from orders.models import Drop, Order
 from orders.payments import stripe
 from orders.payments.paylab.courier import Courier
@@ -104,6 +104,14 @@ def one_step(step: Step) -> bool:
         if lease:
             perform(lease, workflow.undo_order)
         return lease is not None
+
+
+@transaction.atomic
+def rung(order: Order, step: Step) -> None:
+    """The order has this step before it, or once more."""
+    locked = Order.objects.lock(order.number)
+    enqueue(locked, step)
+    locked.commit()
 
 
 def deliver_webhooks() -> None:

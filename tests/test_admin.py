@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -340,7 +340,10 @@ def test_the_score_is_nowhere_until_the_review_without_it_is_over(boss, settings
     score = 83 if 90 <= place(drop).number < 95 else 93  # no order's number
     order, seen = in_review(drop, score=score), in_review(drop, score=99)
     Evidence.objects.filter(order=order).update(explored=True)
-    order.record("scored", actor=Actor.WORKER, score=score, level="high")
+    with transaction.atomic():
+        locked = Order.objects.lock(order.number)
+        locked.record("scored", actor=Actor.WORKER, score=score, level="high")
+        locked.commit()
     words = {"verdict": "approve", "reason": "looks_genuine", "note": ""}
     decide_review(public_id=order.public_id, reviewer=a_reviewer(), **words)
     addresses = [

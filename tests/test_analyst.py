@@ -44,7 +44,9 @@ def model(settings: Any) -> Any:
 
 def wanted(order: Order) -> None:
     with transaction.atomic():
-        workflow.ask_analyst(Order.objects.lock(order.number))
+        locked = Order.objects.lock(order.number)
+        workflow.ask_analyst(locked)
+        locked.commit()
 
 
 def explained(order: Order) -> Any:

@@ -9,9 +9,9 @@ from django.db import connection, transaction
 from orders import engine, workflow
 from orders.engine import MOST_CRASHES, RULES, LeaseLost, Rule, begin, enqueue, run_due
 from orders.errors import Permanent, Transient
-from orders.models import Order, Work
+from orders.models import Order, Payment, Work
 from orders.states import LIFE, Outcome, State, Step, Undo
-from tests.life import fresh, held_locks, later, one_step, open_drop, place, story, taken_up
+from tests.life import fresh, held_locks, later, one_step, open_drop, place, rung, story, taken_up
 
 pytestmark = pytest.mark.usefixtures("strangers")
 
@@ -179,8 +179,7 @@ def test_a_step_that_is_rung_while_it_runs_runs_once_more(as_step):
     def do(order, lease):
         runs.append(order.number)
         if len(runs) == 1:
-            with transaction.atomic():
-                enqueue(Order.objects.lock(order.number), Step.SCORE_RISK)
+            rung(order, Step.SCORE_RISK)
         with lease.recording(State.PROCESSING):
             pass
 
@@ -289,3 +288,30 @@ def test_one_bell_does_all_that_is_due(as_step, monkeypatch):
 
 def test_backoff_grows_to_a_minute_and_no_further():
     assert timedelta(seconds=60) == engine.LONGEST_DELAY
+
+
+def test_what_is_read_by_written_sql_is_what_django_reads():
+    order = place(open_drop())
+    one_step(Step.SCORE_RISK)
+    one_step(Step.OPEN_PAYMENT)
+    Payment.objects.update(spent_keys={"capture": 1})
+    rung(order, Step.CHECK_PAYMENT)
+    with taken_up([Step.CHECK_PAYMENT]) as lease:
+        assert lease
+        found = (lease.work, lease.order, lease.order.drop, lease.order.payment)
+    for mine in found:
+        theirs = type(mine).objects.get(pk=mine.pk)
+        names = [field.attname for field in mine._meta.concrete_fields if field.attname != "attempts"]
+        assert {name: getattr(mine, name) for name in names} == {name: getattr(theirs, name) for name in names}
+
+
+def test_a_step_that_is_enqueued_twice_in_one_breath_is_there_once_at_its_last_time():
+    order = place(open_drop())
+    with transaction.atomic():
+        locked = Order.objects.lock(order.number)
+        enqueue(locked, Step.EXPIRE_REVIEW, at=locked.now + timedelta(hours=1))
+        enqueue(locked, Step.EXPIRE_REVIEW, at=locked.now + timedelta(hours=2))
+        locked.commit()
+        locked.commit()  # says nothing twice
+    assert order.work.get(step=Step.EXPIRE_REVIEW).due_at == locked.now + timedelta(hours=2)
+    assert [work.step for work in locked.enqueued] == [Step.EXPIRE_REVIEW]

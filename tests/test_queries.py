@@ -18,14 +18,14 @@ pytestmark = pytest.mark.usefixtures("strangers")
 
 STEPS = {
     "claim": 3,  # one look, the order with all that belongs to it, the bell
-    Step.SCORE_RISK: 17,  # four of them bound the time of the others
-    Step.OPEN_PAYMENT: 12,
+    Step.SCORE_RISK: 14,  # four of them bound the time of the others
+    Step.OPEN_PAYMENT: 10,
     "webhook": 7,
-    Step.CHECK_PAYMENT: 14,
-    "approval": 9,
-    Step.CAPTURE_PAYMENT: 11,
-    Step.SHIP: 12,
-    "three mails": 30,
+    Step.CHECK_PAYMENT: 11,
+    "approval": 7,
+    Step.CAPTURE_PAYMENT: 8,
+    Step.SHIP: 9,
+    "three mails": 27,
 }
 FOLLOWING = 3  # fewer where a step follows in the same hands: nothing is let go, looked for or read in between
 IDLE_SWEEP = 3

@@ -13,14 +13,14 @@ from fulfillment.decisions import decide_review
 from fulfillment.groups import LEAD
 from fulfillment.models import Decision, FirstLook
 from orders import clock
-from orders.engine import enqueue, run_due
+from orders.engine import run_due
 from orders.models import Callback, ClaimSignals, Event, Evidence, Order, Payment
 from orders.risk import links
 from orders.risk.score import score_order
 from orders.states import Outcome, State, Step
 from orders.sweep import sweep
 from orders.workflow import reject_order, undo_order
-from tests.life import a_claim, fresh, later, open_drop, place, story
+from tests.life import a_claim, fresh, later, open_drop, place, rung, story
 from tests.reviews import a_reviewer, a_user, browser, in_review
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +107,9 @@ def test_a_stand_in_says_why_it_is_one():
 def test_an_explored_order_is_reviewed_without_its_score_until_that_is_over():
     order, client = explore(in_review(open_drop(), score=83)), browser(a_reviewer())
     with transaction.atomic():
-        Order.objects.lock(order.number).record("scored", actor="worker", score=83, level="high", model="m/3")
+        locked = Order.objects.lock(order.number)
+        locked.record("scored", actor="worker", score=83, level="high", model="m/3")
+        locked.commit()
     page(client, order)
     assert decide(client, order, note="", undo=10).status_code == 200, "no note is asked for against a level unseen"
     during = page(client, order)
@@ -453,8 +455,7 @@ def test_an_extension_as_the_sweep_picks_the_deadline_up_is_not_lost():
     extend(client, order, deadline(order) + HOUR)
     # The sweep read the earlier deadline and came to mark it just after the extension was committed.
     Callback.objects.open().filter(order=order).update(picked_up_at=clock.now())
-    with transaction.atomic():
-        enqueue(Order.objects.lock(order.number), Step.EXPIRE_REVIEW)
+    rung(order, Step.EXPIRE_REVIEW)
     later(HOUR + timedelta(minutes=1))
     ends()
     assert fresh(order).state == State.AWAITING_APPROVAL

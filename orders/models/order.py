@@ -7,35 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import connection, models
 from django_fsm import FSMField, transition
 
 from orders import clock
 from orders.models.callback import Callback
+from orders.models.commit import write
 from orders.models.drop import Drop, Pair
-from orders.models.event import Event
 from orders.models.evidence import Evidence
+from orders.models.rows import columns_of, split
 from orders.payments.provider import PaymentState
-from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Undo, Wait
+from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Step, Undo, Wait
 
 if TYPE_CHECKING:
     from orders.models.work import Work
     from orders.risk.score import Score
 
 CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded", "updated_at")
+LOCK = "SELECT {columns}, statement_timestamp() + %(offset)s FROM orders_order WHERE number = %(number)s FOR UPDATE"
 EXACT = 10_000  # of the share that is explored
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def lock(self, number: int) -> "Order":
-        """The order, locked until the transaction ends; `order.now` is the database's time.
+        """The order, locked until the transaction ends; `order.now` is the database's time. What is changed, recorded
+        and enqueued from here on is written by `commit`.
 
         Every transition begins here, and the order's row is always the first lock taken. Joined to its drop and its
         payment, each lock cost more than the few queries that ask for these.
         """
-        order = self.select_for_update().annotate(now=clock.expression()).get(number=number)
-        order.as_locked, order.enqueued = order.changeable(), []
+        with connection.cursor() as cursor:
+            words: dict[str, Any] = {"offset": clock.offset, "number": number}
+            cursor.execute(LOCK.format(columns=columns_of(Order)), words)
+            row = cursor.fetchone()
+        if row is None:
+            raise Order.DoesNotExist(f"There is no order {number}.")
+        order: Order = split(row, Order)[0]
+        order.now = row[-1]
+        order.as_locked, order.journal, order.upcoming, order.enqueued = order.changeable(), [], {}, []
         return order
 
     def live(self) -> "OrderQuerySet":
@@ -97,9 +107,11 @@ class Order(models.Model):
 
     objects = OrderQuerySet.as_manager()
 
-    now: datetime  # these three are set by lock()
+    now: datetime  # these are set by lock()
     as_locked: dict[str, Any]
-    enqueued: "list[Work]"  # what comes next for it
+    journal: list[dict[str, Any]]  # lines to be written
+    upcoming: dict[Step, datetime]  # what comes next, and when: to be written
+    enqueued: "list[Work]"  # what comes next, as it was written
 
     class Meta:
         constraints = [
@@ -221,31 +233,27 @@ class Order(models.Model):
 
     def record(
         self, what: str, *, actor: Actor, who: str = "", cause: str = "", attempt: int | None = None, **data: Any
-    ) -> Event:
+    ) -> None:
         """Add to the journal. The state is the one this order is in now, so that the journal folds to it."""
-        return Event.objects.create(
-            order=self,
-            at=self.now,
-            what=what,
-            state=self.state,
-            outcome=self.outcome,
-            actor=actor,
-            who=who,
-            cause=cause[:500],
-            attempt=attempt,
-            data=data,
-        )
+        line = {"what": what, "state": self.state, "outcome": self.outcome, "actor": actor, "who": who}
+        self.journal.append(line | {"cause": cause[:500], "attempt": attempt, "data": data})
 
     def changeable(self) -> dict[str, Any]:
         """What may change after the claim; everything else is as the customer sent it."""
         return {name: getattr(self, name) for name in CHANGEABLE} | {"undo": list(self.undo)}
 
-    def commit(self) -> None:
-        """Save what changed since the lock."""
-        changed = [name for name, value in self.changeable().items() if value != self.as_locked[name]]
+    def commit(self, *, finished: "Work | None" = None, once: bool = False) -> bool:
+        """Write what changed, was recorded and is enqueued since the lock, and delete the step that is `finished`
+        unless it was rung for again, or in any case if it is done `once`. Returns whether that row has gone.
+        """
+        changed = self.changeable() != self.as_locked
+        if not (changed or self.journal or self.upcoming or finished):
+            return False
         if changed:
             self.updated_at = self.now
-            self.save(update_fields=["pair" if name == "pair_id" else name for name in changed] + ["updated_at"])
+        gone = write(self, changed, finished, once)
+        self.as_locked, self.journal, self.upcoming = self.changeable(), [], {}
+        return gone
 
     def address(self) -> Mapping[str, str]:
         """Where the parcel goes."""

@@ -74,8 +74,8 @@ def note(event: ProviderEvent, body: str) -> bool:
         return False
     # Two at the same instant have one order's lock between them; of one that has no order, one row is kept.
     WebhookEvent.objects.bulk_create([WebhookEvent(event_id=event.id, **fields)], ignore_conflicts=True)
-    if order:
-        look_at(order)
+    if order and look_at(order):
+        order.commit()
     return True
 
 
@@ -86,6 +86,7 @@ def replay(event: WebhookEvent, *, who: str) -> bool:
     if order is None or not look_at(order):
         return False
     order.record("event replayed", actor=Actor.REVIEWER, who=who, event=event.event_id)
+    order.commit()
     return True
 
 

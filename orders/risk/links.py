@@ -186,4 +186,5 @@ def cut(*, number: int, kind: str, who: str, reason: str) -> set[int]:
     signals.save(update_fields=[name])
     linked |= regroup(ClaimSignals.objects.all())
     order.record("link removed", actor=Actor.REVIEWER, who=who, cause=reason, kind=kind)
+    order.commit()
     return linked

@@ -37,8 +37,8 @@ GUARDS = [
     Guard(
         "the order's row is locked",
         "orders/models/order.py",
-        ".select_for_update()",
-        "",
+        "WHERE number = %(number)s FOR UPDATE",
+        "WHERE number = %(number)s",
     ),
     Guard(
         "the page is closed before the pair is released",

@@ -16,8 +16,8 @@ DEFENCES = [
     Guard(
         "a step's row goes in the transaction that records it, not when it is taken up",
         "orders/engine.py",
-        "    work.order.now = work.now\n",
-        "    work.order.now = work.now\n    Work.objects.filter(pk=work.pk).delete()\n",
+        "    work.attempts += 1\n    if work.started_at:\n",
+        "    Work.objects.filter(pk=work.pk).delete()\n    work.attempts += 1\n    if work.started_at:\n",
     ),
     Guard(
         "a repeated claim is the same claim",
