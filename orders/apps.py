@@ -9,4 +9,6 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
+        import quantasneaks.plans  # noqa: F401  # its signal
+
         gc.freeze()  # what is loaded by now stays: to look through it for garbage held an order up for 70 ms at times

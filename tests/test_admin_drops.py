@@ -1,5 +1,6 @@
 """A merchant makes the next drop in the admin, picture included, and breaks none that somebody has ordered from."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -10,10 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
+from fulfillment.admin import drops
 from fulfillment.groups import MERCHANT, SHIPPING
 from orders import clock
 from orders.models import Drop
-from tests.life import open_drop, place
+from tests.life import at_once, kinds, open_drop, place
 from tests.reviews import a_user, browser
 
 pytestmark = pytest.mark.django_db
@@ -200,3 +202,18 @@ def test_a_correction_that_comes_too_late_is_said_to_be(merchant):
         "Too late to change the sizes: still 9: 3.",
     ]
     assert (Drop.objects.get().price, drop.pairs.count()) == (29900, 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sale_goes_on_while_its_picture_is_drawn(merchant, monkeypatch):
+    drop = open_drop()
+    place(drop)
+    with ThreadPoolExecutor(1) as claims:
+
+        def draw(upload: Any) -> Any:
+            assert kinds(claims.submit(at_once, [lambda: place(drop)]).result(5)) == {"Order": 1}
+            return upload
+
+        monkeypatch.setattr(drops, "redraw", draw)
+        assert change(merchant, drop, picture=uploaded(), picture_alt="A red shoe.").status_code == 302
+    assert Drop.objects.get().picture_alt == "A red shoe."

@@ -5,21 +5,29 @@ import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
 from orders import clock
 from orders.audit import audit
 from orders.models import Order
 from orders.states import FINAL, Outcome, State
 from quantasneaks.embedded import POSTGRES_BIN
-from tests.life import approve, later, settle
+from tests.life import approve, fresh, later, open_drop, place, settle
 
 RELEASES = Path(__file__).parent / "releases"
 SHOP_ID = "release-dump"
 DUMPS = sorted(RELEASES.glob("*.sql"))
+CHANGED = {  # columns that every kind of page and step reads, and how long they are
+    ("orders_order", "name"): 100,
+    ("orders_payment", "url"): 2000,
+    ("orders_callback", "resolution"): 10,
+    ("orders_work", "last_error"): 500,
+}
 
 
 def run_client(program: str, *arguments: str) -> str:
@@ -72,3 +80,41 @@ def test_todays_code_finishes_the_orders_of(dump, settings):
         if state == State.AWAITING_PAYMENT:
             assert after[number].outcome == Outcome.PAYMENT_TIMEOUT
     assert audit().violations == []
+
+
+def migrate(*statements: str) -> None:
+    """As the process that migrates does: over a connection of its own, while the shop keeps its own ones."""
+    where = {name: connection.get_connection_params()[name] for name in ("host", "dbname", "user")}
+    with psycopg.connect(**where, autocommit=True) as another:
+        for statement in statements:
+            another.execute(statement)
+
+
+@pytest.mark.usefixtures("strangers")
+def test_an_open_shop_stays_open_while_its_columns_change():
+    """PostgreSQL refuses a prepared statement that would return something else than when it was prepared."""
+    drop, shop = open_drop({"9": 20}), Client()
+    often = django_settings.DATABASES["default"]["OPTIONS"]["prepare_threshold"] + 2
+    orders = [place(drop) for _ in range(often)]
+    pages = ["/", f"/orders/{orders[0].public_id}/", f"/orders/{orders[0].public_id}/status"]
+    settle()
+    for page in pages * often:
+        assert shop.get(page).status_code == 200
+    migrate(
+        "ALTER TABLE orders_drop ADD new text NOT NULL DEFAULT ''",
+        *(f"ALTER TABLE {table} ALTER {column} TYPE text" for table, column in CHANGED),
+    )
+    try:
+        assert [shop.get(page).status_code for page in pages] == [200] * len(pages)
+        assert shop.post(f"/orders/{orders[0].public_id}/cancel").status_code == 303
+        place(drop)
+        settle()
+        assert fresh(orders[0]).state == State.COMPENSATED
+    finally:
+        migrate(
+            "ALTER TABLE orders_drop DROP new",
+            *(
+                f"ALTER TABLE {table} ALTER {column} TYPE varchar({length})"
+                for (table, column), length in CHANGED.items()
+            ),
+        )

@@ -54,9 +54,11 @@ class DropAdmin(ListAdmin):
         return False
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Drop | None:
-        """A drop that is being saved is locked, so that no first order slips in under its old price."""
+        """A drop that is being saved is locked, so that no first order slips in under its old price. From the first on
+        it is not: every claim would wait, for as long as it takes to draw a picture.
+        """
         drop: Drop | None = super().get_object(request, object_id, from_field)
-        if drop and request.method == "POST":
+        if drop and request.method == "POST" and not drop.orders.exists():
             return Drop.objects.select_for_update().get(pk=drop.pk)
         return drop
 
