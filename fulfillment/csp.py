@@ -7,10 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 UNFOLD = {
-    "script-src": [
-        SELF,
-        UNSAFE_EVAL,
-    ],  # Alpine, in which unfold's menus are written, evaluates attributes
+    "script-src": [SELF, UNSAFE_EVAL],  # Alpine, in which unfold's menus are written, evaluates attributes
     "style-src": [SELF, UNSAFE_INLINE],  # unfold writes its colours into the page, Alpine shows and hides by style
 }
 OURS = ("fulfillment:desk", "dashboard:sale", "packing:index")  # under the admin's address, not written by unfold

@@ -24,6 +24,7 @@ from orders import clock
 from orders.errors import Refused
 from orders.storefront.bodies import refuse_unreadable
 from orders.storefront.status import iso
+from orders.wording import size_number, size_text
 
 PER_PAGE = MOST  # rows; more of them would make the page larger than 80 KB
 CHOICES = [(verdict, [(f"{verdict}:{reason}", reason.label) for reason in REASONS[verdict]]) for verdict in Verdict]
@@ -63,7 +64,7 @@ def rows(request: HttpRequest, filters: Filters) -> dict[str, Any]:
         level = UNSEEN if hidden else level
         levels[level] = levels.get(level, 0) + count
         sizes.add(size)
-    filters.fields["size"].widget.choices = [("", "Any")] + [(size, f"{size.normalize():f}") for size in sorted(sizes)]
+    filters.fields["size"].widget.choices = [("", "Any")] + [(size, size_text(size)) for size in sorted(sizes)]
     chosen = filters.chosen.get("level")
     pills = [
         (None, "All", sum(levels.values())),
@@ -88,7 +89,7 @@ def as_json(order: Any) -> dict[str, Any]:
         "score": None if hidden else order.score,
         "level": None if hidden else order.level or None,
         "deadline": iso(order.deadline_at),
-        "size": int(order.size) if order.size == int(order.size) else float(order.size),
+        "size": size_number(order.size),
         "lockedBy": order.locked_by,
         "secondApproval": order.first_approval is not None,
     }

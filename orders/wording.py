@@ -36,6 +36,11 @@ def size_text(size: Decimal) -> str:
     return f"{size.normalize():f}"
 
 
+def size_number(size: Decimal) -> int | float:
+    """The same for JSON."""
+    return int(size) if size == size.to_integral_value() else float(size)
+
+
 def money(amount: int, currency: str) -> str:
     return f"{amount / 100:,.2f} {currency.upper()}"
 

@@ -125,7 +125,6 @@ if not DEMO:
 SHOP_KEY = env.str("QS_SHOP_KEY", "") or SECRET_KEY
 # Tells this shop's payments from a stranger's on the same account.
 SHOP_ID = hmac.new(SHOP_KEY.encode(), b"shop", hashlib.sha256).hexdigest()[:16]
-# Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
 # A table by train_risk_model that scores in place of the rules; where it cannot be read they stand in.
 RISK_MODEL = Path(path) if (path := env.str("QS_RISK_MODEL", "")) else None
 # This share of the orders, 0 to 1, is reviewed without the score, so that a model can learn from what people say by
@@ -140,6 +139,7 @@ if ANALYST_URL and not ANALYST_MODEL:
 ANALYST_TIMEOUT = timedelta(seconds=8)  # for an explanation, both tries together
 ANALYST_FAILURES, ANALYST_PAUSE = 3, timedelta(minutes=5)  # after so many in a row it is left alone for so long
 RISK_COUNTS_CARDS = not (PAYLAB or "_test_" in PAYMENT_API_KEY)  # everybody pays with the same few test cards
+# Outside the database: whoever steals a dump cannot turn the hashed signals back into addresses.
 RISK_PEPPER = hmac.new(SHOP_KEY.encode(), b"risk-pepper", hashlib.sha256).digest()
 
 # --- Django ---------------------------------------------------------------------------------------
@@ -346,6 +346,7 @@ UNFOLD = {
     "SITE_TITLE": "QuantaSneaks",
     "SITE_HEADER": "QuantaSneaks",
     "SITE_URL": "/",
+    "SITE_ICON": lambda _: static("favicon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("favicon.svg")}],
     "SIDEBAR": {
         "show_all_applications": True,

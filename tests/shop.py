@@ -1,8 +1,7 @@
 """What people do with a running shop (tests/stack.py starts it): customers claim and pay, staff decide."""
 
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +9,6 @@ import httpx
 import redis
 
 from tests import stack
-from tests.stack import PASSWORD
 
 
 class Shop(stack.Shop):
@@ -50,12 +48,7 @@ class Shop(stack.Shop):
 
     def until(self, order_id: str, *wanted: str, within: float = 30) -> dict[str, Any]:
         """Wait for a state; the answer has it."""
-        reached: dict[str, Any] = eventually(
-            lambda: found if (found := self.status(order_id))["status"] in wanted else None,
-            within=within,
-            what=lambda: f"{wanted}, the order is {self.status(order_id)}",
-        )
-        return reached
+        return stack.reach(self.base, order_id, *wanted, within=within)
 
     def placed(self, **changes: Any) -> str:
         """A claim whose payment page is open."""
@@ -77,25 +70,11 @@ class Shop(stack.Shop):
     # --- staff ---
 
     def staff(self, name: str = "staff") -> httpx.Client:
-        client = httpx.Client(base_url=self.base, timeout=30)
-        client.get("/admin/login/")
-        form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
-        assert client.post("/admin/login/", data=form).status_code == 302
-        client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
-        return client
+        return stack.staff(self.base, name)
 
     def decide(self, order_id: str, decision: str, reason: str = "other", note: str = "as agreed") -> httpx.Response:
         body = {"decision": decision, "reason": reason, "note": note}
         return self.staff().post(f"/admin/review/{order_id}/", data=body)
-
-
-def eventually(look: Callable[[], Any], *, within: float, what: Callable[[], str]) -> Any:
-    """The first truthy answer of `look`."""
-    deadline = time.monotonic() + within
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {within} s for {what()}"
-        time.sleep(0.05)
-    return found
 
 
 @contextmanager

@@ -42,6 +42,15 @@ def test_what_env_example_names_reaches_the_shop_and_the_other_way_round():
     assert named == set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
 
 
+def test_what_the_readme_lets_a_merchant_set_reaches_the_shop():
+    table = (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    promised = {name for row in table.splitlines() for name in re.findall("`([A-Z_]+)`", row.split(" | ")[0])}
+    kept_by_compose = {"BIND", "DATABASE_URL", "DEBUG", "QS_DATA_DIR", "QS_INTERNAL_URL", "REDIS_URL"}
+    asked_for_or_of_the_demo = {"PAYLAB_API_KEY", "QS_NEW_STAFF_PASSWORD"}
+    passed_on = set(re.findall(r"\$\{(\w+):", (ROOT / "docker-compose.yml").read_text()))
+    assert promised - passed_on == kept_by_compose | asked_for_or_of_the_demo
+
+
 def resolved(text: Any, given: dict[str, str]) -> str:
     """What compose makes of ${NAME:-default} and ${NAME:?message}."""
 

@@ -43,6 +43,13 @@ def test_an_open_drop_shows_its_price_its_rules_its_sizes_and_the_form(client: C
     assert page.count("<option value=") == 250
 
 
+def test_held_pairs_give_hope_only_where_a_size_is_sold_out(client: Client) -> None:
+    drop = open_drop({"8": 2, "9": 1})
+    for pair, hope in zip(drop.pairs.filter(size="8"), (False, True), strict=True):
+        Pair.objects.filter(pk=pair.pk).update(state=PairState.HELD)
+        assert ("Sold out is not always the end" in landing(client)) is hope
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(86400, "24 hours"), (3600, "1 hour"), (5400, "90 minutes"), (5, "5 seconds"), (1, "1 second")],

@@ -11,7 +11,8 @@ import pytest
 from celery import Celery
 from kombu import pools
 
-from tests.shop import Shop, eventually, running_shop
+from tests.processes import until
+from tests.shop import Shop, running_shop
 from tests.stack import PASSWORD
 
 pytestmark = pytest.mark.stack
@@ -38,10 +39,8 @@ def test_an_order_reaches_its_customer(shop):
     assert shop.decide(order_id, "approve").status_code == 303
     status = shop.until(order_id, "shipped")
     assert (status["outcome"], status["deadline"], status["paymentUrl"], status["pollAfterMs"]) == (None,) * 4
-    mails = eventually(
-        lambda: found if len(found := shop.mails("ada@example.org")) == 3 else None,
-        within=10,
-        what=lambda: f"three mails, there are {len(shop.mails('ada@example.org'))}",
+    mails = until(
+        lambda: found if len(found := shop.mails("ada@example.org")) == 3 else None, "the third mail", within=10
     )
     assert all(order_id in mail for mail in mails)
     audit_is_clean(shop)
@@ -151,7 +150,7 @@ def test_a_worker_that_no_longer_hears_its_queue_is_started_again(shop, queue):
         assert app.control.cancel_consumer(name, reply=True, timeout=5)
     before = len(shop.mails())
     shop.placed(size=11)
-    eventually(lambda: len(shop.mails()) > before, within=60, what=lambda: "the mail")
+    until(lambda: len(shop.mails()) > before, "the mail", within=60)
     audit_is_clean(shop)
 
 
@@ -177,7 +176,7 @@ def test_a_killed_process_loses_no_order(shop, name):
     for victim in victims:
         victim.kill()
     for order_id in placed:
-        eventually(lambda: is_up(shop), within=20, what=lambda: "the web process")
+        until(lambda: is_up(shop), "the web process", within=20)
         shop.until(order_id, "awaiting_payment", within=30)
         shop.pay(order_id)
     for order_id in placed:
@@ -235,10 +234,8 @@ def test_flower_shows_named_tasks_behind_a_log_in(shop):
     assert httpx.get(f"{address}/api/workers").status_code == 401
     assert httpx.get(f"{address}/workers").status_code == 401
     with httpx.Client(base_url=address, auth=("ops", PASSWORD), timeout=20) as flower:
-        names = eventually(
-            lambda: {task["name"] for task in flower.get("/api/tasks").json().values()},
-            within=20,
-            what=lambda: "tasks in Flower",
+        names = until(
+            lambda: {task["name"] for task in flower.get("/api/tasks").json().values()}, "tasks in Flower", within=20
         )
         assert names <= {f"orders.{step}" for step in (*STEPS, "sweep", "purge", "read_events", "reconcile")}
         assert "orders.open_payment" in names

@@ -84,10 +84,10 @@ class OrderAdmin(ScoredAdmin):
     ordering = ("-number",)
     actions = ("export", "slips", "resume", "call_off")
     export_columns = EXPORTED
-    readonly_fields = ("why",)
+    readonly_fields = ("stand_in", "why")
     fieldsets = (
         (None, {"fields": (("state", "outcome"), ("drop", "pair_number", "size"), ("created_at", "updated_at"))}),
-        ("Score", {"fields": (("seen_score", "seen_level", "score_degraded"), "why")}),
+        ("Score", {"fields": (("seen_score", "seen_level", "stand_in"), "why")}),
         ("Customer", {"fields": ("name", "email", "phone", ("line1", "line2"), ("postcode", "city", "country"))}),
         ("Undo", {"fields": ("undo",)}),
     )
@@ -95,6 +95,10 @@ class OrderAdmin(ScoredAdmin):
 
     class Media:
         css = {"all": ["admin.css"]}
+
+    @admin.display(description="Stand-in")
+    def stand_in(self, order: Order) -> str:
+        return "yes, the scorer failed" if order.score_degraded else "no"
 
     @admin.display(description="Reasons")
     def why(self, order: Order) -> SafeString | str:

@@ -6,6 +6,7 @@ from django.urls import reverse
 from orders.models import Order, Payment
 from orders.payments import payment_provider
 from orders.payments.provider import PaymentSnapshot, Session
+from orders.wording import size_text
 
 
 def begin_payment(order: Order) -> None:
@@ -33,7 +34,7 @@ def open_page(order: Order) -> Session:
             number=order.number,
             amount=payment.amount,
             currency=payment.currency,
-            description=f"{order.drop.name}, pair {order.pair_number:04d}, US {order.size.normalize():f}",
+            description=f"{order.drop.name}, pair {order.pair_number:04d}, US {size_text(order.size)}",
             email=order.email,
             expires_at=payment.expires_at,
             success_url=status_page,

@@ -35,7 +35,7 @@ async def log_in(name: str, password: str, shop: Shop) -> None:
     await shop.send("GET", "/admin/login/")  # for the CSRF cookie
     answer = await shop.send("POST", "/admin/login/", data={"username": name, "password": password}, headers=csrf(shop))
     if answer.status_code != 302:
-        raise Trouble(f"The shop does not let {name} log in.")
+        raise Trouble(f"The shop does not let {name} log in. Give this command the shop's QS_STAFF_PASSWORD.")
 
 
 async def decide(order_id: str, sale: Sale, shop: Shop) -> str:

@@ -15,6 +15,7 @@ from orders.storefront.countries import COUNTRIES
 PHONE = re.compile(r"\+?[0-9 ()./-]*")
 FEWEST_DIGITS = 5
 MISSING = "Please fill this in."
+NO_COUNTRY = "Please choose a country."
 
 
 def longest(field: str) -> int:
@@ -62,7 +63,11 @@ class ClaimForm(forms.Form):
     line2 = Words("line2", autofill="address-line2", label="Flat, floor, company", required=False)
     city = Words("city", autofill="address-level2")
     postcode = Words("postcode", autofill="postal-code")
-    country = Words("country", autofill="country", error_messages={"max_length": "Please choose a country."})
+    country = Words(
+        "country",
+        autofill="country",
+        error_messages=dict.fromkeys(("required", "max_length"), NO_COUNTRY),
+    )
     phone = Words("phone", autofill="tel", required=False, widget=forms.TextInput(attrs={"type": "tel"}))
 
     def clean_email(self) -> str:
@@ -74,7 +79,7 @@ class ClaimForm(forms.Form):
     def clean_country(self) -> str:
         country: str = self.cleaned_data["country"].upper()
         if country not in COUNTRIES:
-            raise forms.ValidationError("Please choose a country.")
+            raise forms.ValidationError(NO_COUNTRY)
         return country
 
     def clean_phone(self) -> str:

@@ -91,7 +91,7 @@ def show_landing(
         "pairs": pairs,
         "on_sale": on_sale,
         "shining": {"soon": pairs, "closed": 0}.get(phase, on_sale),
-        "held": sum(size.held for size in sizes),
+        "held": sum(size.held for size in sizes if not size.on_sale),
         "form": form,
         "chosen_size": form.data.get("size", ""),
         "chosen_country": form.data.get("country", "").upper(),

@@ -14,7 +14,7 @@ from orders import clock
 from orders.models import Callback, Order
 from orders.states import CANCELLABLE, FINAL, State
 from orders.storefront.refusals import NotFound
-from orders.wording import message, size_text, where_the_money_is
+from orders.wording import message, size_number, size_text, where_the_money_is
 
 POLL_AFTER_MS = {
     State.PROCESSING: 2_000,
@@ -136,7 +136,7 @@ def status_json(
         "orderId": public_id,
         "status": state,
         "outcome": outcome or None,
-        "size": int(size) if size == size.to_integral_value() else float(size),
+        "size": size_number(size),
         "pairNumber": pair_number,
         "createdAt": iso(created_at),
         "paymentUrl": url if state == State.AWAITING_PAYMENT else None,

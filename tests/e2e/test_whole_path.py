@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.shop import eventually
+from tests.processes import until
 from tests.stack import Shop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stack]
@@ -37,8 +37,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def look(page: Page, name: str) -> None:
-    """Nothing may be wider than the window; with QS_SCREENSHOTS, keep pictures at both widths."""
-    for width in (360, 1440):
+    """Nothing may be wider than the window; with QS_SCREENSHOTS, keep pictures."""
+    for width in (360, 1100, 1440):
         page.set_viewport_size({"width": width, "height": 900})
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide at {width}"
@@ -89,7 +89,7 @@ def wait_for_state(page: Page, state: str) -> None:
         page.reload()
         return page.locator(f"#order[data-state={state}]").is_visible()
 
-    eventually(there, within=60, what=lambda: state)
+    until(there, state)
 
 
 def order_number(shop: Shop, page: Page) -> str:

@@ -19,6 +19,7 @@ from orders.models import Drop
 from orders.simulation.people import Plan
 from orders.simulation.rehearsal import rehearse
 from orders.states import PairState
+from orders.wording import size_text
 
 LONG_WAIT = timedelta(minutes=10)
 
@@ -90,7 +91,8 @@ class Command(BaseCommand):
             httpx.get(f"{settings.INTERNAL_URL}/readyz", timeout=5, trust_env=False).raise_for_status()
         except httpx.HTTPError as error:
             raise CommandError(
-                f"The shop does not answer at {settings.INTERNAL_URL} ({type(error).__name__}). Is `make run` running?",
+                f"The shop does not answer at {settings.INTERNAL_URL} ({type(error).__name__}). "
+                "Is `make run` running, and with the PORT that this command has?",
                 returncode=2,
             ) from None
 
@@ -103,4 +105,4 @@ def sizes_on_sale() -> dict[str, int]:
     sizes = drop.pairs.filter(state=PairState.ON_SALE).values_list("size").annotate(Count("pk")).order_by("size")
     if not sizes:
         raise CommandError("No pair is on sale. Add --new-drop to open a fresh drop.", returncode=2)
-    return {f"{size.normalize():f}": pairs for size, pairs in sizes}
+    return {size_text(size): pairs for size, pairs in sizes}

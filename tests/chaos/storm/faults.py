@@ -186,8 +186,6 @@ def everything_dies(shop: Shop, dice: random.Random) -> None:
 
 POSTGRES = "bin/postgres"
 WORKER = "-n worker@"
-WORKER_DIES = ("worker killed", "pool process killed")
-REDIS_DIES = ("Redis killed", "Redis restarted", "Redis emptied")
 FAULTS = [
     Fault("web killed", killed("-m granian"), 8),
     Fault("web worker killed", child_killed("-m granian"), 8),
