@@ -145,7 +145,7 @@ def test_claims_do_not_need_redis_and_go_on_by_themselves_when_it_is_back(shop):
 def test_a_worker_that_no_longer_hears_its_queue_is_started_again(shop, queue):
     """As after a frozen broker: the process lives and never asks for a message again."""
     pools.reset()  # kombu keeps connections for the whole process, and another test may have killed the broker
-    app = Celery(broker=f"redis+socket://{shop.folder / 'run' / 'valkey.sock'}")
+    app = Celery(broker=f"redis+socket://{shop.folder / 'run' / 'valkey.sock'}", set_as_current=False)
     for name in ("sweep", queue):
         assert app.control.cancel_consumer(name, reply=True, timeout=5)
     before = len(shop.mails())
