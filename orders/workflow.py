@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -41,7 +42,7 @@ from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
 from orders.payments.provider import PaymentSnapshot, PaymentState
 from orders.risk import analyst, links, signals
-from orders.risk.score import Score, rescore, score_order, score_with_card
+from orders.risk.score import Score, rescore, score_order, score_with_card, with_patience
 from orders.shipping import carrier
 from orders.states import (
     CANCELLABLE,
@@ -57,6 +58,8 @@ from orders.states import (
     Step,
     Undo,
 )
+
+log = structlog.get_logger("orders")
 
 LINK_MAIL_PAUSE = timedelta(hours=1)
 AT_ONCE = timedelta(0)
@@ -145,16 +148,21 @@ def take_score(order: Order, score: Score, lease: Lease, what: str) -> None:
 
 def look_again_at(numbers: Collection[int], drop_id: int) -> None:
     """Score the orders of a drop anew that another one shows to be an operator's. It comes before the step that found
-    them is recorded: if its worker is killed, the next one finds them again."""
+    them is recorded: if its worker is killed, the next one finds them again. One that somebody holds for long keeps
+    the score that it has: nobody waits for it.
+    """
     for number, newer in rescore(numbers, drop_id):
-        with transaction.atomic():
-            sibling = Order.objects.lock(number)
-            if sibling.state in CANCELLABLE and sibling.take_score(newer):
-                ask_analyst(sibling)
-                sibling.record(
-                    "scored again", actor=Actor.WORKER, score=newer.score, level=newer.level, model=newer.model
-                )
-                sibling.commit()
+        try:
+            with with_patience():
+                sibling = Order.objects.lock(number)
+                if sibling.state in CANCELLABLE and sibling.take_score(newer):
+                    ask_analyst(sibling)
+                    sibling.record(
+                        "scored again", actor=Actor.WORKER, score=newer.score, level=newer.level, model=newer.model
+                    )
+                    sibling.commit()
+        except TimeoutError:
+            log.warning("not scored again: somebody holds it", order=number)
 
 
 def remove_link(*, number: int, kind: str, who: str, reason: str) -> Order:

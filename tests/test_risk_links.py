@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from orders import clock
 from orders.models import ClaimSignals, Order
 from orders.risk import links, signals
+from orders.risk.features import signed
 from orders.risk.links import GROUPS, MOST_BY_WEAK, WEAK, NotLinked, cut, edges_of, groups_of, join, members, rebuild
 from orders.risk.replay import RawOrder, written
 from orders.risk.score import score_order
@@ -35,7 +36,7 @@ def customer(drop, n, *, device="", client=None, join_it=True, **fields):
 
 def read(order):
     """The order's signals as a score reads them."""
-    return ClaimSignals.objects.annotate(groups=GROUPS).get(order=order)
+    return signed([order], GROUPS)[order.number]
 
 
 def groups():

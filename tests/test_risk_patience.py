@@ -88,6 +88,21 @@ def test_a_payment_waits_neither_for_the_links_nor_for_the_signals(settings):
         assert all("TimeoutError" in cause for cause in recorded_in_time(orders))
 
 
+def test_an_order_goes_on_while_somebody_holds_one_that_it_is_linked_with():
+    drop = open_drop({"9": 3})
+    first = place(drop, a_claim(phone="+1 415 555 2671"))
+    settle()
+    with somebody_else() as other:
+        other.execute("SET idle_in_transaction_session_timeout = '15s'")
+        other.execute("SELECT FROM orders_order WHERE number = %s FOR UPDATE", [first.number])
+        begun = time.monotonic()
+        later = [place(drop, a_claim(f"p{n}@gmail.com", phone="+1 415 555 2671")) for n in range(2)]
+        settle()
+        assert time.monotonic() - begun < 10
+        assert {fresh(order).state for order in later} == {State.AWAITING_PAYMENT}
+        assert not first.events.filter(what="scored again").exists()
+
+
 def test_a_lost_database_is_no_slow_one(monkeypatch):
     order = place(open_drop())
     monkeypatch.setattr(neighbours, "FIND", "SELECT pg_terminate_backend(pg_backend_pid())")

@@ -44,7 +44,14 @@ class ClaimSignals(models.Model):
             models.Index(name="links_address", fields=["address_key"]),  # read by ranges, too
             *(
                 models.Index(name=f"links_{key}", fields=[f"{key}_key"], condition=~models.Q(**{f"{key}_key": ""}))
-                for key in ("net", "phone", "device", "card", "print", "ticket")
+                for key in ("net", "phone", "device", "card", "ticket")
+            ),
+            # The first few of thousands, see risk.links.FIRST.
+            models.Index(
+                models.F("print_key"),
+                models.F("order") + 0,
+                name="links_print_first",
+                condition=~models.Q(print_key=""),
             ),
             models.Index(name="links_group", fields=["link"], condition=models.Q(link__isnull=False)),
         ]

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import connection, transaction
 from django.db.models import BigIntegerField, Count, Q, QuerySet
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from orders.errors import Refused
@@ -31,25 +29,24 @@ SAME = """
 SELECT link, order_id FROM orders_claimsignals AS other
 WHERE other.{0} = orders_claimsignals.{0} AND other.{0} <> ''
 """
-# Sorted by a sum, so that they are read by their key's index: the planner would walk through all orders instead until
-# it had met enough of them.
+# Sorted by a sum, so that they are read by their key's index, which of fingerprints has the sum too: the planner would
+# walk through all orders instead until it had met enough of them.
 FIRST = f"""
 (WITH few AS ({SAME} ORDER BY order_id + 0 LIMIT {MOST_BY_WEAK})
  SELECT * FROM few WHERE orders_claimsignals.order_id IN (SELECT order_id FROM few))
 """  # noqa: S608  # ours throughout
-BOTH = SAME.format("address_key") + "AND other.print_key = orders_claimsignals.print_key AND other.print_key <> ''"
+# Read by the address, which fewer have: a fingerprint with nothing appended would be read by its own index.
+BOTH = (
+    SAME.format("address_key") + "AND other.print_key || '' = orders_claimsignals.print_key AND other.print_key <> ''"
+)
 # Beside an order's signals: the first orders of the groups that its keys connect, its own with them. Everybody who
 # shares something is looked at where the rows are; an address or a phone of a popular kind may be that of thousands.
-GROUPS = RawSQL(  # noqa: S611  # ours throughout
-    f"""
-    ARRAY(SELECT coalesce(link, order_id) FROM (
-        SELECT orders_claimsignals.link, orders_claimsignals.order_id
-        UNION {" UNION ".join([*map(SAME.format, STRONG), *map(FIRST.format, WEAK), BOTH])}
-    ) AS kin)
-    """,  # noqa: S608
-    [],
-    output_field=ArrayField(BigIntegerField()),
-)
+GROUPS = f"""
+ARRAY(SELECT coalesce(link, order_id) FROM (
+    SELECT orders_claimsignals.link, orders_claimsignals.order_id
+    UNION {" UNION ".join([*map(SAME.format, STRONG), *map(FIRST.format, WEAK), BOTH])}
+) AS kin) AS groups
+"""  # noqa: S608  # ours throughout
 
 WRITE = """
 UPDATE orders_claimsignals AS kept SET link = found.link
@@ -132,7 +129,9 @@ def join(signals: ClaimSignals) -> range:
         return range(0)
     with transaction.atomic():
         lock()
-        groups = ClaimSignals.objects.values_list(GROUPS, flat=True).get(order=signals.order_id)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {GROUPS} FROM orders_claimsignals WHERE order_id = %s", [signals.order_id])  # noqa: S608
+            (groups,) = cursor.fetchone()
         united = ClaimSignals.objects.filter(Q(link__in=groups) | Q(order_id__in=groups))
         group = Coalesce("link", "order_id", output_field=BigIntegerField())
         sizes = dict(united.values_list(group).annotate(Count("pk")))

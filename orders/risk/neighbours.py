@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -28,44 +29,44 @@ SAMPLE = 100  # about so many orders, evenly spread over a large sale, stand for
 # Whoever shares an IP address shares its network, so that one arm finds both. "g" follows the last hexadecimal digit:
 # from a prefix to the prefix with it is everything that begins with the prefix. The planner takes such a range for a
 # tenth of the table, and a sale that its statistics do not know for a single row; OFFSET 0 keeps it from reading all of
-# the table or the sale.
+# the table or the sale. What was found is read by its place, each once, however many ways lead there.
 # Orders are numbered as they are claimed, so the n-th of a sale lies n after its first and nothing is counted. A claim
 # that failed late leaves a gap, and two sales at once would count each other's. For the minimum of one drop's numbers
 # the planner walks through those of all earlier ones, hence >=. The sample's step is odd: what comes in pairs shall not
 # fall through it.
 FIND = """
 WITH found AS (
-    SELECT id FROM orders_claimsignals WHERE order_id = ANY(%(orders)s::bigint[])
-    UNION
-    SELECT id FROM unnest(%(nets)s::text[]) AS net, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals WHERE net_key = net AND net_key <> '' OFFSET 0
+    SELECT ctid FROM orders_claimsignals WHERE order_id = ANY(%(orders)s::bigint[])
+    UNION ALL
+    SELECT ctid FROM unnest(%(nets)s::text[]) AS net, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals WHERE net_key = net AND net_key <> '' OFFSET 0
     ) AS passengers WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM unnest(%(phones)s::text[]) AS phone, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals WHERE phone_key = phone AND phone_key <> '' OFFSET 0
+    UNION ALL
+    SELECT ctid FROM unnest(%(phones)s::text[]) AS phone, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals WHERE phone_key = phone AND phone_key <> '' OFFSET 0
     ) AS callers WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM unnest(%(devices)s::text[]) AS device, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals WHERE device_key = device AND device_key <> '' OFFSET 0
+    UNION ALL
+    SELECT ctid FROM unnest(%(devices)s::text[]) AS device, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals WHERE device_key = device AND device_key <> '' OFFSET 0
     ) AS users WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM unnest(%(cards)s::text[]) AS card, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals WHERE card_key = card AND card_key <> '' OFFSET 0
+    UNION ALL
+    SELECT ctid FROM unnest(%(cards)s::text[]) AS card, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals WHERE card_key = card AND card_key <> '' OFFSET 0
     ) AS payers WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM unnest(%(tickets)s::text[]) AS ticket, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals WHERE ticket_key = ticket AND ticket_key <> '' OFFSET 0
+    UNION ALL
+    SELECT ctid FROM unnest(%(tickets)s::text[]) AS ticket, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals WHERE ticket_key = ticket AND ticket_key <> '' OFFSET 0
     ) AS workers WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
-    UNION
-    SELECT id FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals
+    UNION ALL
+    SELECT ctid FROM orders_claimsignals WHERE link = ANY(%(links)s::bigint[])
+    UNION ALL
+    SELECT ctid FROM unnest(%(blocks)s::text[]) AS prefix, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals
         WHERE address_key >= prefix AND address_key < prefix || 'g' OFFSET 0
     ) AS residents WHERE drop_id = %(drop)s
-    UNION
-    SELECT id FROM unnest(%(mailboxes)s::text[]) AS prefix, LATERAL (
-        SELECT id, drop_id FROM orders_claimsignals
+    UNION ALL
+    SELECT ctid FROM unnest(%(mailboxes)s::text[]) AS prefix, LATERAL (
+        SELECT ctid, drop_id FROM orders_claimsignals
         WHERE email_key >= prefix AND email_key < prefix || 'g' OFFSET 0
     ) AS mailboxes WHERE drop_id = %(drop)s
 ),
@@ -87,8 +88,7 @@ SELECT s.order_id, extract(epoch FROM s.at)::float, s.ip_key, s.net_key, s.email
        s.device_key, s.card_key, s.header_key, s.ticket_key, coalesce(s.link::text, ''), s.drop_id,
        s.order_id - sale.first + 1, coalesce(programs.share, 0),
        o.customer_key, o.state, o.outcome, o.line1, o.line2, o.postcode, o.country
-FROM sale, found,
-     LATERAL (SELECT * FROM orders_claimsignals WHERE id = found.id OFFSET 0) AS s
+FROM sale, (SELECT * FROM orders_claimsignals WHERE ctid = ANY(ARRAY(SELECT ctid FROM found)) OFFSET 0) AS s
      LEFT JOIN programs USING (header_key),
      LATERAL (SELECT * FROM orders_order WHERE number = s.order_id OFFSET 0) AS o
 WHERE s.at <= %(now)s
@@ -96,8 +96,7 @@ ORDER BY s.at, s.order_id
 """
 
 
-@dataclass
-class Neighbour:
+class Neighbour(NamedTuple):
     number: int
     at: float  # seconds since 1970: a thousand rows of datetimes take longer to read than all the rest
     ip: str
@@ -139,7 +138,7 @@ class Neighbour:
     def block(self) -> str:
         return self.address[:WIDER]
 
-    @cached_property
+    @property
     def place(self) -> Place:
         return place(line1=self.line1, line2=self.line2, postcode=self.postcode, country=self.country)
 
@@ -195,11 +194,12 @@ class Group:
 
 
 class Neighbours:
-    """Orders by number, and groups of them by kind and key, within the drop; those by "link" reach back to earlier
-    ones."""
+    """Orders by number, and the groups of those `asked` about by kind and key, within the drop; by "link" they reach
+    back to earlier ones."""
 
-    def __init__(self, found: Iterable[Neighbour], drop_id: int) -> None:
+    def __init__(self, found: Iterable[Neighbour], drop_id: int, asked: Collection[int]) -> None:
         self.orders = {neighbour.number: neighbour for neighbour in found}
+        self.asked = [self.orders[number] for number in asked if number in self.orders]
         self.here = [neighbour for neighbour in self.orders.values() if neighbour.drop_id == drop_id]
         self.at_home: dict[str, int] = {}
         self.kinds: dict[str, dict[str, Group]] = {}
@@ -207,11 +207,13 @@ class Neighbours:
     def groups(self, kind: str) -> dict[str, Group]:
         """Those who share something of this kind, by the key: an attribute of Neighbour."""
         if kind not in self.kinds:
-            sharing = defaultdict(list)
+            key_of = attrgetter(kind)
+            sharing: dict[str, list[Neighbour]] = {key: [] for each in self.asked if (key := key_of(each))}
             there = [*self.orders.values()] if kind == "link" else self.here
-            for key, neighbour in zip(map(attrgetter(kind), there), there, strict=True):
-                sharing[key].append(neighbour)
-            self.kinds[kind] = {key: Group(members) for key, members in sharing.items() if key}
+            for key, neighbour in zip(map(key_of, there), there, strict=True) if sharing else ():
+                if key in sharing:
+                    sharing[key].append(neighbour)
+            self.kinds[kind] = {key: Group(members) for key, members in sharing.items()}
         return self.kinds[kind]
 
     def group(self, kind: str, key: str) -> Group:
@@ -247,7 +249,7 @@ def find(signals: Collection[ClaimSignals], *, drop_id: int, now: datetime) -> N
                 "mailboxes": list({mailbox_range(each) for each in signals} - {""}),
             },
         )
-        return Neighbours([Neighbour(*row) for row in cursor.fetchall()], drop_id)
+        return Neighbours(map(Neighbour._make, cursor.fetchall()), drop_id, [each.order_id for each in signals])
 
 
 def mailbox_range(signals: ClaimSignals) -> str:

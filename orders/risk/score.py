@@ -63,14 +63,24 @@ def level_of(score: int, high: int = HIGH) -> Level:
     return Level.HIGH if score >= high else Level.MEDIUM if score >= MEDIUM else Level.LOW
 
 
+# Planning a query took twice as long as running it. One plan does for all, as each reads by its keys whatever the
+# statistics say; made while a sale is young, it must not read the whole table, which is small only then. By the costs
+# of a plan for any number of orders PostgreSQL may find it worth compiling.
+BIND = (
+    "SELECT set_config('statement_timeout', %s, true), set_config('plan_cache_mode', %s, true), "
+    "set_config('enable_seqscan', %s, true), set_config('jit', %s, true)"
+)
+
+
 @contextmanager
 def with_patience() -> Iterator[None]:
-    """Raises TimeoutError for a query that takes too long. One that fails takes no surrounding transaction along."""
+    """Queries are planned once a session and read by index. Raises TimeoutError for one that takes too long; one that
+    fails takes no surrounding transaction along."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{PATIENCE}'")
+            cursor.execute(BIND, [PATIENCE, "force_generic_plan", "off", "off"])
             yield
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # released, a savepoint would leave it as it is
+            cursor.execute(BIND, [None] * 4)  # to what they were: released, a savepoint would leave them as they are
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TimeoutError from error  # the database is there
@@ -86,7 +96,7 @@ def score_order(order: Order, now: datetime) -> Score:
     """
     try:
         with with_patience():
-            kept = signed([order], groups=links.GROUPS)
+            kept = signed([order], links.GROUPS)
             passed = {size for each in kept.values() for size in links.join(each)}
             around = neighbours.find(kept.values(), drop_id=order.drop_id, now=now)
             score = assess(features_of([order], kept, around)[order.number])
