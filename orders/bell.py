@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from celery import current_app
 from django.conf import settings
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from orders.states import Step
@@ -39,8 +39,8 @@ def ring(steps: Iterable[Step]) -> bool:
 
 
 def count_unheard(producer: Any, queue: str) -> int:
-    """How many messages wait in a queue; `producer` is one of Celery's pool."""
-    try:
-        return int(producer.channel.queue_declare(queue, passive=True).message_count)
-    except ChannelError:  # Redis knows no empty queues
-        return 0
+    """How many messages wait in a queue; `producer` is one of Celery's pool.
+
+    Asked of Redis itself: Celery's own way sends a dozen commands, and a turn of the relay takes five times as long.
+    """
+    return int(producer.channel.client.llen(queue))

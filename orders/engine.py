@@ -22,7 +22,7 @@ from orders import clock
 from orders.bell import ring
 from orders.errors import Permanent, StepFailed
 from orders.models import Drop, Order, Payment, Work
-from orders.models.rows import columns_of, split
+from orders.models.rows import read
 from orders.states import LIFE, Actor, Outcome, State, Step, Undo
 
 log = structlog.get_logger("orders")
@@ -49,7 +49,6 @@ WITH due AS MATERIALIZED (
 )
 SELECT id, order_id, {key} FROM due WHERE pg_try_advisory_lock(%(space)s, {key}::int) LIMIT 1
 """
-FOUND = (Work, Order, Drop, Payment)
 FIND = """
 SELECT {columns}, statement_timestamp() + %(offset)s
 FROM orders_work JOIN orders_order ON number = orders_work.order_id JOIN orders_drop ON orders_drop.id = drop_id
@@ -163,6 +162,22 @@ class Lease:
                 order.commit()
         self.recorded = order
 
+    def record(self, statement: str, **words: Any) -> None:
+        """For a step that changes nothing about its order: all that it has to say in one statement, which locks the
+        order, as every transaction does, and ends by deleting the step's row where `due_at` is as it was, or `once`.
+
+        Raises LeaseLost.
+        """
+        words |= {"work": self.work.pk, "due_at": self.work.due_at, "once": self.rule.once, "offset": clock.offset}
+        words |= {"order": self.order.number, "step": self.work.step, "attempt": self.work.attempts}
+        with connection.cursor() as cursor:
+            if connection.connection is not self.session:
+                raise LeaseLost
+            cursor.execute(statement, words)
+            again = not cursor.rowcount
+        if again:  # somebody rang for it while it ran: the row stays
+            self.drop()
+
     def following(self, steps: Collection[Step]) -> "Lease | None":
         """What this step brought forth, if it is due and one of `steps`: the order's lock is in our hands already, and
         nothing of it has to be asked for again."""
@@ -273,14 +288,11 @@ def find(held: Held) -> Lease | None:
     """The row that was locked, with its order, as it is now; None if another worker has done it between our look and
     our lock. One that is late is marked.
     """
-    with connection.cursor() as cursor:
-        words: dict[str, Any] = {"work": held.work, "offset": clock.offset}
-        cursor.execute(FIND.format(columns=columns_of(*FOUND)), words)
-        row = cursor.fetchone()
-    if row is None:
+    found = read(FIND, {"work": held.work, "offset": clock.offset}, Work, Order, Drop, Payment)
+    if found is None:
         return None
-    work, order, drop, payment = split(row, *FOUND)
-    order.now = row[-1]
+    work, order, drop, payment, now = found
+    order.now = now
     order._state.fields_cache |= {"drop": drop, "payment": payment}
     work.attempts += 1
     if work.started_at:

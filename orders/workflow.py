@@ -36,7 +36,7 @@ from orders.errors import (
     TooLate,
     Transient,
 )
-from orders.models import Evidence, Mail, Order, Payment, Shipment, StoredDecision, Work
+from orders.models import Evidence, Order, Payment, Shipment, StoredDecision, Work
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
@@ -597,9 +597,7 @@ COMPENSATIONS = {
 def send_mail(order: Order, lease: Lease) -> None:
     """Tell the customer. The Message-ID follows from order and kind, so a repeat is the same mail."""
     message_id = mails.send(order, lease.step)
-    with lease.recording(*State) as order:
-        Mail.objects.create(order=order, kind=lease.step, message_id=message_id, sent_at=order.now)
-        order.record("mail sent", actor=Actor.WORKER, attempt=lease.work.attempts, kind=lease.step.value)
+    lease.record(mails.SENT, message_id=message_id)
 
 
 @transaction.atomic

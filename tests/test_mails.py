@@ -4,6 +4,7 @@ import email
 import email.policy
 import re
 import resource
+import threading
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import connection, transaction
 
 from orders import workflow
-from orders.engine import run_due
+from orders.engine import LeaseLost, enqueue, run_due
 from orders.errors import AlreadyClaimed, Transient
 from orders.models import Mail, Order
 from orders.notifications import mails
@@ -29,6 +31,7 @@ from tests.life import (
     reject,
     settle,
     strangers,  # noqa: F401
+    taken_up,
 )
 
 
@@ -181,6 +184,79 @@ def test_a_retry_that_staff_press_while_a_mail_is_sent_sends_no_second(monkeypat
     assert run_due(MAILS, workflow.undo_order) == 0
     assert sent == [Step.SEND_PLACED]
     assert not order.work.filter(step=Step.SEND_PLACED).exists()
+
+
+@pytest.mark.usefixtures("strangers")
+def test_a_link_that_is_asked_for_while_it_is_sent_is_sent_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = place(open_drop())
+    settle()
+    sent = []
+
+    def ask() -> None:
+        with transaction.atomic():
+            locked = Order.objects.lock(order.number)
+            enqueue(locked, Step.SEND_LINK)
+            locked.commit()
+
+    def slowly(order: Order, step: Step) -> str:
+        sent.append(mails.message_id_of(order, step))
+        if len(sent) == 1:
+            ask()
+        return sent[-1]
+
+    monkeypatch.setattr(mails, "send", slowly)
+    ask()
+    run_due(MAILS, workflow.undo_order)
+    assert [mail.message_id for mail in order.mails.filter(kind=Step.SEND_LINK)] == sent
+    assert len(sent) == 2
+    assert not order.work.filter(step=Step.SEND_LINK).exists()
+
+
+@pytest.mark.usefixtures("strangers")
+def test_a_worker_whose_session_ended_records_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the session went the lock: by now another worker may have sent it."""
+    order = place(open_drop())
+
+    def slowly(order: Order, step: Step) -> str:
+        connection.close()
+        return f"<{order.number}@shop>"
+
+    monkeypatch.setattr(mails, "send", slowly)
+    with taken_up(MAILS) as lease:
+        assert lease
+        with pytest.raises(LeaseLost):
+            workflow.send_mail(order, lease)
+    assert not order.mails.exists()
+    assert order.work.filter(step=Step.SEND_PLACED).exists()
+
+
+@pytest.mark.usefixtures("strangers")
+def test_a_mail_is_journalled_in_the_state_that_its_order_has_by_then() -> None:
+    """Whoever has the order locked is waited for; the journal goes on from what they made of it."""
+    order = place(open_drop())
+    locked = threading.Event()
+
+    def give_up() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            Order.objects.lock(order.number)
+            locked.set()
+            for _ in range(10_000):
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() != (0,):
+                    break
+            workflow.cancel_order(public_id=order.public_id)
+        connection.close()
+
+    customer = threading.Thread(target=give_up)
+    customer.start()
+    locked.wait()
+    run_due(MAILS, workflow.undo_order)
+    customer.join()
+    assert list(order.events.values_list("what", "state")) == [
+        ("claimed", "processing"),
+        ("cancelled", "compensating"),
+        ("mail sent", "compensating"),
+    ]
 
 
 # --- the files --------------------------------------------------------------------------------------------------------

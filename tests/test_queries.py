@@ -25,7 +25,7 @@ STEPS = {
     "approval": 7,
     Step.CAPTURE_PAYMENT: 8,
     Step.SHIP: 9,
-    "three mails": 27,
+    "three mails": 15,
 }
 FOLLOWING = 3  # fewer where a step follows in the same hands: nothing is let go, looked for or read in between
 IDLE_SWEEP = 3

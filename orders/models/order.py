@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import models
 from django_fsm import FSMField, transition
 
 from orders import clock
@@ -15,7 +15,7 @@ from orders.models.callback import Callback
 from orders.models.commit import write
 from orders.models.drop import Drop, Pair
 from orders.models.evidence import Evidence
-from orders.models.rows import columns_of, split
+from orders.models.rows import read
 from orders.payments.provider import PaymentState
 from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Step, Undo, Wait
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded", "updated_at")
 LOCK = "SELECT {columns}, statement_timestamp() + %(offset)s FROM orders_order WHERE number = %(number)s FOR UPDATE"
+OPEN_CALLBACK = "SELECT {columns} FROM orders_callback WHERE order_id = %(number)s AND resolved_at IS NULL"
 EXACT = 10_000  # of the share that is explored
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
@@ -37,14 +38,11 @@ class OrderQuerySet(models.QuerySet["Order"]):
         Every transition begins here, and the order's row is always the first lock taken. Joined to its drop and its
         payment, each lock cost more than the few queries that ask for these.
         """
-        with connection.cursor() as cursor:
-            words: dict[str, Any] = {"offset": clock.offset, "number": number}
-            cursor.execute(LOCK.format(columns=columns_of(Order)), words)
-            row = cursor.fetchone()
-        if row is None:
+        found = read(LOCK, {"offset": clock.offset, "number": number}, Order)
+        if found is None:
             raise Order.DoesNotExist(f"There is no order {number}.")
-        order: Order = split(row, Order)[0]
-        order.now = row[-1]
+        order: Order = found[0]
+        order.now = found[1]
         order.as_locked, order.journal, order.upcoming, order.enqueued = order.changeable(), [], {}, []
         return order
 
@@ -181,7 +179,8 @@ class Order(models.Model):
 
     def open_callback(self) -> Callback | None:
         """What the order waits for now; the schema allows at most one."""
-        return self.callbacks.filter(resolved_at__isnull=True).first()
+        found = read(OPEN_CALLBACK, {"number": self.number}, Callback)
+        return found[0] if found else None
 
     def close_callback(self, resolution: Resolution) -> None:
         """What the order waits for, if anything, is over. It happens once: whoever closes it holds the order's lock."""

@@ -2,7 +2,7 @@
 each order asks, building took longer than asking.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -37,11 +37,18 @@ def reader_of(kind: type[M]) -> Callable[[Sequence[Any]], M]:
     return read
 
 
-def split(row: Sequence[Any], *kinds: type[models.Model]) -> list[Any]:
-    """A row of columns_of(*kinds): a model each, None for one that an outer join did not find."""
+def read(sql: str, words: Mapping[str, Any], *kinds: type[models.Model]) -> list[Any] | None:
+    """The first row of a SELECT of {columns} and maybe more: a model of each kind, None for one that an outer join did
+    not find, and the rest as it is. None without a row.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql.format(columns=columns_of(*kinds)), dict(words))
+        row = cursor.fetchone()
+    if row is None:
+        return None
     found, at = [], 0
     for kind in kinds:
         part = row[at : at + len(kind._meta.concrete_fields)]
         found.append(None if part[0] is None else reader_of(kind)(part))
         at += len(part)
-    return found
+    return [*found, *row[at:]]

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from orders.errors import Transient
 from orders.models import Order
-from orders.states import Step
+from orders.states import Actor, Step
 from orders.wording import message, money, size_text, time_to_decide, where_the_money_is
 
 SUBJECTS = {
@@ -21,6 +21,23 @@ SUBJECTS = {
     Step.SEND_LINK: "The link to your order",
 }
 REPEATABLE = (Step.SEND_LINK, Step.SEND_LATE_MONEY)  # an order may get these more than once
+
+# What there is to record of a mail: the ledger, the journal, and that the step is done.
+SENT = f"""
+WITH told AS (
+    SELECT number, state, outcome, statement_timestamp() + %(offset)s AS now
+    FROM orders_order WHERE number = %(order)s FOR UPDATE
+), ledger AS (
+    INSERT INTO orders_mail (order_id, kind, message_id, sent_at)
+    SELECT number, %(step)s, %(message_id)s, now FROM told
+), journal AS (
+    INSERT INTO orders_event (order_id, at, what, state, outcome, actor, who, cause, attempt, data)
+    SELECT number, now, 'mail sent', state, outcome, '{Actor.WORKER}', '', '', %(attempt)s,
+           jsonb_build_object('kind', %(step)s::text)
+    FROM told
+)
+DELETE FROM orders_work USING told WHERE id = %(work)s AND (due_at = %(due_at)s OR %(once)s)
+"""  # noqa: S608  # constants
 
 
 def send(order: Order, step: Step) -> str:
