@@ -10,3 +10,4 @@ address = settings.BIND
 port = settings.FLOWER_PORT
 basic_auth = [f"ops:{settings.STAFF_PASSWORD}"]  # for the pages and the API alike
 persistent = False
+max_tasks = 5000  # of the latest, so that its memory has an end: a sweep each second makes 86,400 a day
