@@ -51,9 +51,11 @@ SELECT id, order_id, {key} FROM due WHERE pg_try_advisory_lock(%(space)s, {key}:
 """
 FIND = """
 SELECT {columns}, statement_timestamp() + %(offset)s
-FROM orders_work JOIN orders_order ON number = orders_work.order_id JOIN orders_drop ON orders_drop.id = drop_id
-     LEFT JOIN orders_payment ON orders_payment.order_id = number
-WHERE orders_work.id = %(work)s AND parked_at IS NULL AND due_at <= statement_timestamp() + %(offset)s
+FROM orders_work JOIN orders_order ON orders_order.number = orders_work.order_id
+     JOIN orders_drop ON orders_drop.id = orders_order.drop_id
+     LEFT JOIN orders_payment ON orders_payment.order_id = orders_order.number
+WHERE orders_work.id = %(work)s AND orders_work.parked_at IS NULL
+      AND orders_work.due_at <= statement_timestamp() + %(offset)s
 """
 LET_GO = "SELECT pg_advisory_unlock(%(space)s, %(held)s::int)"
 
@@ -174,9 +176,9 @@ class Lease:
             if connection.connection is not self.session:
                 raise LeaseLost
             cursor.execute(statement, words)
-            again = not cursor.rowcount
-        if again:  # somebody rang for it while it ran: the row stays
-            self.drop()
+            gone = bool(cursor.rowcount)
+        if not gone:
+            self.drop()  # somebody rang for it while it ran: its row stays
 
     def following(self, steps: Collection[Step]) -> "Lease | None":
         """What this step brought forth, if it is due and one of `steps`: the order's lock is in our hands already, and
@@ -194,7 +196,7 @@ class Lease:
             Work.objects.filter(pk=self.work.pk).update(started_at=None, crashes=0, attempts=0)
 
     def drop(self) -> None:
-        """Forget a step that its order no longer needs."""
+        """Forget a step that its order no longer needs; one that was rung again meanwhile begins anew."""
         with self.locked() as order:
             self._finish(order)
 

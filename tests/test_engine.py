@@ -315,3 +315,10 @@ def test_a_step_that_is_enqueued_twice_in_one_breath_is_there_once_at_its_last_t
         locked.commit()  # says nothing twice
     assert order.work.get(step=Step.EXPIRE_REVIEW).due_at == locked.now + timedelta(hours=2)
     assert [work.step for work in locked.enqueued] == [Step.EXPIRE_REVIEW]
+
+
+def test_an_order_is_never_locked_outside_of_a_transaction():
+    """PostgreSQL would let go of it at once and say nothing."""
+    order = place(open_drop())
+    with pytest.raises(AssertionError):
+        Order.objects.lock(order.number)

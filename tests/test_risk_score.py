@@ -3,6 +3,7 @@
 import gc
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orders import clock, workflow
 from orders.models import ClaimSignals, Drop, Evidence, Order
-from orders.risk import neighbours
+from orders.risk import neighbours, postal
 from orders.risk.keys import digest
 from orders.risk.limit import count_attempt
 from orders.risk.score import Score, rescore, score_order
@@ -117,6 +118,22 @@ def test_orders_to_one_address_are_counted_in_any_spelling_and_neighbours_are_no
     stranger(drop, 21, line1="123 Main Street", postcode="12345")
     stranger(drop, 22, line1="12 Main Street", postcode="54321")
     assert score_order(order, clock.now()).features["address_sale"] == len(spellings)
+
+
+@pytest.mark.django_db
+def test_each_spelling_of_an_address_is_read_once_however_many_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's orders are scored again together, and each of them is spelt in its own way."""
+    read = Counter[str]()
+
+    def counted(**lines: str) -> postal.Place:
+        read[str(lines)] += 1
+        return postal.place(**lines)
+
+    drop = open_drop({"9": 9})
+    orders = [stranger(drop, number, line1=f"12 Main St {'XKQ'[:number]}", postcode="12345") for number in range(4)]
+    monkeypatch.setattr(neighbours, "place", counted)
+    assert {features["address_sale"] for features in features_now(orders).values()} == {4}
+    assert set(read.values()) == {1}
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import connection, models
 from django_fsm import FSMField, transition
 
 from orders import clock
@@ -38,6 +38,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         Every transition begins here, and the order's row is always the first lock taken. Joined to its drop and its
         payment, each lock cost more than the few queries that ask for these.
         """
+        assert connection.in_atomic_block, "a lock ends with its transaction, so there must be one"
         found = read(LOCK, {"offset": clock.offset, "number": number}, Order)
         if found is None:
             raise Order.DoesNotExist(f"There is no order {number}.")

@@ -177,6 +177,11 @@ class Group:
             homes[member.address].append(member)
         return dict(homes)
 
+    @cached_property
+    def streets(self) -> dict[str, str]:
+        """The streets of its first addresses, by the address."""
+        return {address: home[0].place.street for address, home in islice(self.homes.items(), MOST_STREETS)}
+
     @property
     def customers(self) -> int:
         return len(self.last_claims)
@@ -222,10 +227,9 @@ class Neighbours:
     def residents(self, address: str, street: str) -> int:
         """Customers at this address, and at those of its house number whose street is alike."""
         if address not in self.at_home:
-            homes = self.group("block", address[:WIDER]).homes
-            others = islice((home for key, home in homes.items() if key != address), MOST_STREETS - 1)
-            same = [homes.get(address, []), *(home for home in others if alike(street, home[0].place.street))]
-            self.at_home[address] = len({member.customer for home in same for member in home})
+            block = self.group("block", address[:WIDER])
+            same = {address, *(other for other, theirs in block.streets.items() if alike(street, theirs))}
+            self.at_home[address] = len({member.customer for each in same for member in block.homes.get(each, [])})
         return self.at_home[address]
 
 

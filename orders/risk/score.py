@@ -80,7 +80,7 @@ def with_patience() -> Iterator[None]:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(BIND, [PATIENCE, "force_generic_plan", "off", "off"])
             yield
-            cursor.execute(BIND, [None] * 4)  # to what they were: released, a savepoint would leave them as they are
+            cursor.execute(BIND, [None] * 4)  # the session's own: released, a savepoint would keep ours
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TimeoutError from error  # the database is there

@@ -75,7 +75,7 @@ GUARDS = [
         "orders/workflow.py",
         "    with lease.recording(*lease.rule.during) as order:\n        order.payment.note(snapshot, at=order.now)\n",
         "    with lease.recording(*lease.rule.during) as order:\n"
-        "        if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= now:\n"
+        "        if order.state == State.AWAITING_PAYMENT and callback and callback.deadline_at <= order.now:\n"
         '            undo_order(order, Outcome.PAYMENT_TIMEOUT, actor=Actor.BEAT, what="payment timed out", cause="")\n'
         "            return\n"
         "        order.payment.note(snapshot, at=order.now)\n",
