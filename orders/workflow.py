@@ -58,6 +58,7 @@ from orders.states import (
     Step,
     Undo,
 )
+from orders.wording import size_text
 
 log = structlog.get_logger("orders")
 
@@ -84,7 +85,7 @@ def claim_pair(*, standing: Standing, claim: Claim, raw_signals: dict[str, Any],
             send_link_again(standing.earlier)
             raise AlreadyClaimed("This e-mail address has a pair already. We have sent its link to that address again.")
         if not standing.on_sale:
-            raise SoldOut(f"Size {claim.size.normalize():f} is sold out.")
+            raise SoldOut(f"Size {size_text(claim.size)} is sold out.")
         if order := place_order(standing=standing, claim=claim, raw_signals=raw_signals, key=key, digest=digest):
             return order
         # The same customer or key was quicker, or each pair is in the hands of a claim that may still fail.

@@ -26,7 +26,9 @@ from tests.life import approve, fresh, open_drop, paid_order, place, story
 from tests.reviews import REASONS, a_reviewer, browser, in_review
 
 PAUSE = 0.3  # seconds
-OURS = "The score is medium (70 of 99), raised by 12 customers from one IP address and 3 customers with one phone."
+OURS = (
+    "The score is medium (70 of 99); what raised it: 12 customers from one IP address and 3 customers with one phone."
+)
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def test_it_works_without_a_language_model():
     [
         (2, False, [], "The score is low (2 of 99), and nothing raised it. Nothing that was measured speaks for the"),
         (50, True, [], "The score is low (50 of 99), and nothing raised it. The scorer failed or had to make do with"),
-        (70, False, REASONS[:1], "raised by 12 customers from one IP address. Nothing that was measured speaks"),
+        (70, False, REASONS[:1], "what raised it: 12 customers from one IP address. Nothing that was measured speaks"),
         (1, False, REASONS[2:], "nothing raised it. What speaks for the customer: the e-mail address resembles"),
     ],
 )

@@ -61,7 +61,7 @@ def in_our_words(*, score: int, level: str, degraded: bool, reasons: Sequence[di
     raised = [reason for reason in reasons if reason["contribution"] > 0]
     lowered = [reason for reason in reasons if reason["contribution"] < 0]
     begin = f"The score is {level} ({score} of 99)"
-    first = f"{begin}, raised by {listed(raised)}." if raised else f"{begin}, and nothing raised it."
+    first = f"{begin}; what raised it: {listed(raised)}." if raised else f"{begin}, and nothing raised it."
     if degraded:
         second = "The scorer failed or had to make do with the rules, so look at the order itself."
     elif lowered:
