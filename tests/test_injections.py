@@ -152,7 +152,9 @@ def reviewed(write: Callable[[str], str]) -> list[dict[str, Any]]:
         while run_due([Step.SCORE_RISK], workflow.undo_order):
             pass
         for number in orders:
-            workflow.ask_analyst(authorise(number))
+            order = authorise(number)
+            workflow.ask_analyst(order)
+            order.commit()
         while run_due(ANALYSES, workflow.undo_order):
             pass
         Callback.objects.open().update(deadline_at=drop.closes_at)  # so that it is the score that says who is first

@@ -35,9 +35,11 @@ FIRST = f"""
 (WITH few AS ({SAME} ORDER BY order_id + 0 LIMIT {MOST_BY_WEAK})
  SELECT * FROM few WHERE orders_claimsignals.order_id IN (SELECT order_id FROM few))
 """  # noqa: S608  # ours throughout
-# Read by the address, which fewer have: a fingerprint with nothing appended would be read by its own index.
+# Read by the address, which fewer have: a fingerprint with nothing appended, or said not to be empty, would be read by
+# its own index, all of it where the plan was made before the sale.
 BOTH = (
-    SAME.format("address_key") + "AND other.print_key || '' = orders_claimsignals.print_key AND other.print_key <> ''"
+    SAME.format("address_key")
+    + "AND other.print_key || '' = orders_claimsignals.print_key AND orders_claimsignals.print_key <> ''"
 )
 # Beside an order's signals: the first orders of the groups that its keys connect, its own with them. Everybody who
 # shares something is looked at where the rows are; an address or a phone of a popular kind may be that of thousands.

@@ -64,12 +64,16 @@ def level_of(score: int, high: int = HIGH) -> Level:
 
 
 # Planning a query took twice as long as running it. One plan does for all, as each reads by its keys whatever the
-# statistics say; made while a sale is young, it must not read the whole table, which is small only then. By the costs
-# of a plan for any number of orders PostgreSQL may find it worth compiling.
-BIND = (
-    "SELECT set_config('statement_timeout', %s, true), set_config('plan_cache_mode', %s, true), "
-    "set_config('enable_seqscan', %s, true), set_config('jit', %s, true)"
-)
+# statistics say; made while a sale is young, it must not read the whole table or all of one key, which are small only
+# then. By the costs of a plan for any number of orders PostgreSQL may find it worth compiling.
+BOUNDS = {
+    "statement_timeout": PATIENCE,
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+BIND = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in BOUNDS)
 
 
 @contextmanager
@@ -78,9 +82,9 @@ def with_patience() -> Iterator[None]:
     fails takes no surrounding transaction along."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(BIND, [PATIENCE, "force_generic_plan", "off", "off"])
+            cursor.execute(BIND, [*BOUNDS.values()])
             yield
-            cursor.execute(BIND, [None] * 4)  # the session's own: released, a savepoint would keep ours
+            cursor.execute(BIND, [None] * len(BOUNDS))  # the session's own: released, a savepoint would keep ours
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TimeoutError from error  # the database is there
