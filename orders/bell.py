@@ -18,6 +18,8 @@ from orders.states import Step
 
 log = structlog.get_logger("orders")
 
+TOGETHER = 0.01  # seconds; the relay rings once for what it hears meanwhile, and a process for what it claims meanwhile
+
 
 def ring(steps: Iterable[Step]) -> bool:
     """Ring once for each step named (a step named twice calls two workers). False: nobody can hear just now."""

@@ -6,6 +6,7 @@ order, all or none. The schema is the judge between claims at the same instant: 
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from django.db import InterfaceError, OperationalError, connection
 from psycopg.types.json import Jsonb
 
 from orders import clock
+from orders.bell import TOGETHER
 from orders.customers import customer_key
 from orders.errors import IdempotencyConflict
 from orders.models import ClaimSignals, Order
 from orders.models.drop import CURRENT
-from orders.states import Actor, PairState, State, Step
+from orders.states import FIRST, Actor, PairState, State, Undo
 
 KEY_LIFE = timedelta(hours=24)
 
@@ -41,6 +43,7 @@ SELECT sale.id, now, opens_at, closes_at,
 FROM sale LEFT JOIN orders_order AS keyed ON idempotency_key = %(key)s
 """  # noqa: S608  # constants
 
+# How an order begins stands in the statement, for it is always the same; to bind it with each claim costs.
 # Claims in flight skip each other's pairs. No row comes back where each pair on sale is in such hands, and none where
 # another order of the customer or the key was there first: ON CONFLICT waits until that one is certain.
 PLACE = f"""
@@ -53,9 +56,9 @@ WITH pair AS (
         customer_key, name, line1, line2, city, postcode, country, phone, idempotency_key, claim_digest, level,
         score_degraded
     )
-    SELECT %(public_id)s, %(state)s, %(outcome)s, %(created_at)s, %(updated_at)s, %(drop_id)s, pair.id, pair.number,
-           %(size)s, %(undo)s, %(email)s, %(customer_key)s, %(name)s, %(line1)s, %(line2)s, %(city)s, %(postcode)s,
-           %(country)s, %(phone)s, %(idempotency_key)s, %(claim_digest)s, %(level)s, %(score_degraded)s
+    SELECT %(public_id)s, '{State.PROCESSING}', '', %(created_at)s, %(created_at)s, %(drop_id)s, pair.id, pair.number,
+           %(size)s, '{{{Undo.RELEASE_PAIR}}}', %(email)s, %(customer_key)s, %(name)s, %(line1)s, %(line2)s, %(city)s,
+           %(postcode)s, %(country)s, %(phone)s, %(idempotency_key)s, %(claim_digest)s, '', false
     FROM pair ON CONFLICT DO NOTHING RETURNING number, pair_id, pair_number
 ), held AS (
     UPDATE orders_pair SET state = '{PairState.HELD}' FROM placed WHERE id = pair_id
@@ -69,15 +72,17 @@ WITH pair AS (
     FROM placed
 ), journal AS (
     INSERT INTO orders_event (order_id, at, what, state, outcome, actor, who, cause, data)
-    SELECT number, %(created_at)s, 'claimed', %(state)s, %(outcome)s, '{Actor.CUSTOMER}', '', '',
+    SELECT number, %(created_at)s, 'claimed', '{State.PROCESSING}', '', '{Actor.CUSTOMER}', '', '',
            jsonb_build_object('pair', pair_number)
     FROM placed
 ), work AS (
     INSERT INTO orders_work (order_id, step, due_at, attempts, crashes, last_error)
-    SELECT number, step, %(created_at)s, 0, 0, '' FROM placed, unnest(%(steps)s::text[]) AS step
+    SELECT number, step, %(created_at)s, 0, 0, '' FROM placed, unnest('{{{",".join(FIRST)}}}'::text[]) AS step
 )
 SELECT number, pair_id, pair_number FROM placed
 """  # noqa: S608
+
+RING = "SELECT " + ", ".join(f"pg_notify('work', '{step}')" for step in FIRST)
 
 
 @dataclass(frozen=True)
@@ -133,20 +138,34 @@ def key_digest(key: str | None) -> str | None:
 
 
 def look(*, size: Decimal | None, customer: str, key: str | None, drop: int | None = None) -> Standing | None:
-    """One look at the current drop, or at the one that is named; None without a drop."""
+    """One look at the current drop, or at the one that is named; None without a drop.
+
+    It is what a claim asks first, and changes nothing. So it needs no check of the connection before it: should that be
+    dead, it is asked once more over a new one.
+    """
     words: dict[str, Any] = {"size": size, "customer": customer, "key": key_digest(key), "drop": drop}
+    words |= {"offset": clock.offset, "life": KEY_LIFE}
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return see(words)
+    except (OperationalError, InterfaceError):
+        connection.close_if_unusable_or_obsolete()
+        return see(words)
+
+
+def see(words: dict[str, Any]) -> Standing | None:
     with connection.cursor() as cursor:
-        cursor.execute(LOOK, words | {"offset": clock.offset, "life": KEY_LIFE})
+        cursor.execute(LOOK, words)
         row = cursor.fetchone()
     return Standing(*row) if row else None
 
 
-def take_pair(order: Order, signals: ClaimSignals, steps: list[Step]) -> bool:
+def take_pair(order: Order, signals: ClaimSignals) -> bool:
     """Hold the free pair of the order's size with the lowest number, and write down the new order with it: its signals,
     the journal's first line and what comes next. False: somebody was quicker, or may be; nothing is written.
     """
     with connection.cursor() as cursor:
-        cursor.execute(PLACE, vars(order) | vars(signals) | {"raw": Jsonb(signals.raw), "steps": steps})
+        cursor.execute(PLACE, vars(order) | vars(signals) | {"raw": Jsonb(signals.raw)})
         row = cursor.fetchone()
     if row is None:
         return False
@@ -154,9 +173,24 @@ def take_pair(order: Order, signals: ClaimSignals, steps: list[Step]) -> bool:
     return True
 
 
-def ring_for(steps: list[Step]) -> None:
-    """Tell the relay of a claim that has committed: NOTIFY within it would let one claim at a time commit, its wait for
-    the disk included. Should it be lost, the sweep finds the work, and the claim stands: its customer must hear so.
+class ClaimBell:
+    """Tells the relay of a claim that has committed: NOTIFY within it would let one claim at a time commit, its wait
+    for the disk included.
+
+    The relay rings again once TOGETHER has passed, so one bell serves all that this process commits meanwhile. Should
+    it be lost, the sweep finds the work, and the claim stands: its customer must hear so.
     """
-    with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify('work', step) FROM unnest(%s::text[]) AS step", [steps])
+
+    def __init__(self) -> None:
+        self.rung_at = float("-inf")
+
+    def tell_relay(self) -> None:
+        now = time.monotonic()
+        if now - self.rung_at < TOGETHER:
+            return
+        self.rung_at = now
+        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+            cursor.execute(RING)
+
+
+bell = ClaimBell()

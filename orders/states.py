@@ -75,6 +75,7 @@ MAILS = (
 ANALYSES = (Step.EXPLAIN_SCORE,)
 ASIDE = (*MAILS, *ANALYSES)  # what runs beside the order's life
 LIFE = tuple(step for step in Step if step not in ASIDE)  # what moves an order; one at a time for each
+FIRST = (Step.SCORE_RISK, Step.SEND_PLACED)  # what a claim brings forth
 QUEUES = (LIFE, MAILS, ANALYSES)  # a slow one holds up no other
 
 

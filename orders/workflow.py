@@ -12,7 +12,6 @@ how steps are taken up, retried and found again after a crash. Nothing outside t
 
 import time
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from orders.claims import Claim, Standing, key_digest, look, ring_for, take_pair
+from orders.claims import Claim, Standing, bell, key_digest, look, take_pair
 from orders.engine import Lease, enqueue, step
 from orders.errors import (
     AlreadyClaimed,
@@ -108,15 +107,14 @@ def place_order(
         created_at=standing.now,
         updated_at=standing.now,
         customer_key=claim.customer_key,
-        **asdict(claim),
+        **vars(claim),
         idempotency_key=key_digest(key),
         claim_digest=digest,
     )
     order.now = standing.now
-    first = [Step.SCORE_RISK, Step.SEND_PLACED]
-    if not take_pair(order, signals.signals_of(order, raw_signals), first):
+    if not take_pair(order, signals.signals_of(order, raw_signals)):
         return None
-    ring_for(first)
+    bell.tell_relay()
     return order
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from orders import workflow
+from orders.claims import ClaimBell
 from orders.customers import customer_key
 from orders.errors import (
     AlreadyClaimed,
@@ -24,7 +26,7 @@ from orders.errors import (
 )
 from orders.models import ClaimSignals, Drop, Event, Order, Pair, Work
 from orders.risk.signals import signals_of
-from orders.states import PairState, Step
+from orders.states import FIRST, PairState, Step
 from tests.life import (
     SIGNALS,
     SIZE,
@@ -177,18 +179,38 @@ def columns(row: Model) -> dict[str, Any]:
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
-def test_a_claim_rings_for_its_work_once_it_has_committed(monkeypatch):
-    """The bell is no part of the claim's own commit: whoever notifies commits alone, its wait for the disk included."""
-    drop, heard = open_drop(), []
+@contextmanager
+def listening() -> Iterator[psycopg.Connection]:
     parameters = {name: connection.get_connection_params()[name] for name in ("host", "dbname", "user")}
     with psycopg.connect(**parameters, autocommit=True) as listener:
         listener.execute("LISTEN work")
+        yield listener
+
+
+def test_a_claim_rings_for_its_work_once_it_has_committed(monkeypatch):
+    """The bell is no part of the claim's own commit: whoever notifies commits alone, its wait for the disk included."""
+    drop, bell = open_drop(), ClaimBell()
+    with listening() as listener:
         with monkeypatch.context() as without_bell:
-            without_bell.setattr(workflow, "ring_for", heard.append)
+            without_bell.setattr(workflow, "bell", Mock(ClaimBell))
             place(drop)
         assert list(listener.notifies(timeout=0.2)) == []
+        monkeypatch.setattr(workflow, "bell", bell)
         place(drop)
-        assert sorted(told.payload for told in listener.notifies(timeout=0.5)) == sorted(*heard)
+        assert sorted(told.payload for told in listener.notifies(timeout=0.5)) == sorted(FIRST)
+
+
+def test_one_bell_serves_all_that_is_claimed_together(monkeypatch):
+    drop, bell = open_drop(), ClaimBell()
+    monkeypatch.setattr(workflow, "bell", bell)
+    monkeypatch.setattr("orders.claims.TOGETHER", 60.0)
+    with listening() as listener:
+        place(drop)
+        place(drop)
+        assert len(list(listener.notifies(timeout=0.5))) == len(FIRST)
+        bell.rung_at -= 60.0
+        place(drop)
+        assert len(list(listener.notifies(timeout=0.5))) == len(FIRST)
 
 
 def test_a_claim_whose_connection_breaks_once_it_has_committed_stands(monkeypatch):
@@ -206,6 +228,14 @@ def test_a_claim_whose_connection_breaks_once_it_has_committed_stands(monkeypatc
         (order.number, Step.SCORE_RISK),
         (order.number, Step.SEND_PLACED),
     }
+
+
+def test_a_claim_over_a_connection_that_postgresql_has_ended_finds_another():
+    drop, earlier = open_drop(), connection.connection
+    with listening() as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [earlier.info.backend_pid])
+    place(drop)
+    assert connection.connection is not earlier
 
 
 def test_refusals_come_in_the_contracts_order():

@@ -1,6 +1,7 @@
 """Reading a claim: the content type decides how, and a body that cannot be read is refused before anything else."""
 
 import json
+import re
 from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
 
@@ -14,7 +15,9 @@ from orders.storefront.refusals import Malformed, TooLarge, UnsupportedMediaType
 JSON = "application/json"
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 FIELDS = ("size", "email", "name", "line1", "line2", "city", "postcode", "country", "phone")
-REPLACEMENT = "\ufffd"  # what Django's form parser puts in place of bytes that are no UTF-8
+# No database column takes these: NUL, half a surrogate pair, what Django's form parser puts in place of bytes that are
+# no UTF-8.
+UNREADABLE = re.compile("[\0\ud800-\udfff\ufffd]")
 
 
 def read_claim(request: HttpRequest) -> dict[str, str]:
@@ -93,7 +96,6 @@ def fields_of(parsed: dict[str, Any]) -> dict[str, str]:
 
 
 def refuse_unreadable(values: dict[str, str]) -> None:
-    """No database column takes these: NUL, half a surrogate pair, bytes that were no text."""
     for text in (*values, *values.values()):
-        if "\0" in text or REPLACEMENT in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        if UNREADABLE.search(text):
             raise Malformed("The body holds characters that are no text.")

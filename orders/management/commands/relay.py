@@ -12,13 +12,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from orders.bell import ring
-from orders.states import Step
+from orders.bell import TOGETHER, ring
+from orders.states import FIRST, Step
 
 log = structlog.get_logger("orders")
 
 PAUSE = 0.5  # seconds between tries to reach a database that is away
-TOGETHER = 0.01  # seconds; what is heard meanwhile rings together
 LISTEN_FOR = 5.0  # seconds; how long a stop may have to wait for silence at most is less: a signal interrupts
 
 
@@ -62,3 +61,4 @@ class Command(BaseCommand):
                 known = {Step(name): times for name, times in heard.items() if name in Step.values}
                 ring(step for step, times in known.items() for _ in range(min(times, settings.WORKERS)))
                 time.sleep(TOGETHER)
+                ring(step for step in FIRST if step in known)  # a claim's bell also stands for those that came after it

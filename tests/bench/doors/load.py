@@ -19,6 +19,12 @@ class Answers:
     took: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
+    def __iadd__(self, more: "Answers") -> "Answers":
+        self.statuses += more.statuses
+        self.took += more.took
+        self.seconds += more.seconds
+        return self
+
     @property
     def rate(self) -> float:
         return len(self.took) / self.seconds
