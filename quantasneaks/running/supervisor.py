@@ -1,14 +1,16 @@
 """The supervisor: supervisord's own loop in this process, with what it lacks added at its seams.
 
 supervisord starts a process again however often it dies, stops groups in order and keeps the logs bounded. Added:
-its loop turns five times a second instead of once, children end with a killed supervisor, orphans of a killed
-child are killed too (they would hold its port or its locks), and what the processes print appears on the screen.
+its loop turns five times a second instead of once, and fifty times at most; children end with a killed supervisor;
+orphans of a killed child are killed too (they would hold its port or its locks); and what the processes print appears
+on the screen.
 """
 
 import configparser
 import os
 import shlex
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,11 +30,13 @@ from quantasneaks.running.console import Console
 from quantasneaks.running.programs import Program
 
 TURN = 0.2  # seconds; so a dead process is seen and started again within twice that
+TOGETHER = 0.02  # seconds; what is printed meanwhile is heard in one turn, for each looks at all children anew
 STOP_WAIT = 6  # seconds that a group has to stop before it is killed: two groups and turns stay under 20
 
 
 class QuickPoller(Poller):  # type: ignore[misc,valid-type]  # supervisord picks the class by platform
     def poll(self, timeout: float) -> Any:
+        time.sleep(TOGETHER)
         return super().poll(min(timeout, TURN))
 
 
