@@ -141,7 +141,7 @@ def look(*, size: Decimal | None, customer: str, key: str | None, drop: int | No
     """One look at the current drop, or at the one that is named; None without a drop.
 
     It is what a claim asks first, and changes nothing. So it needs no check of the connection before it: should that be
-    dead, it is asked once more over a new one.
+    dead, it is asked once more over a new one. Where there is none to be had, nobody waits for it twice.
     """
     words: dict[str, Any] = {"size": size, "customer": customer, "key": key_digest(key), "drop": drop}
     words |= {"offset": clock.offset, "life": KEY_LIFE}
@@ -149,7 +149,9 @@ def look(*, size: Decimal | None, customer: str, key: str | None, drop: int | No
     try:
         return see(words)
     except (OperationalError, InterfaceError):
-        connection.close_if_unusable_or_obsolete()
+        if connection.connection is None:
+            raise
+        connection.close()
         return see(words)
 
 
@@ -188,7 +190,7 @@ class ClaimBell:
         now = time.monotonic()
         if now - self.rung_at < TOGETHER:
             return
-        self.rung_at = now
+        self.rung_at = now  # and not afterwards: the relay's TOGETHER would begin, and end, before ours
         with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
             cursor.execute(RING)
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, close_old_connections, connection, transaction
 from django.db.models import Model
 
 from orders import workflow
@@ -213,6 +213,19 @@ def test_one_bell_serves_all_that_is_claimed_together(monkeypatch):
         assert len(list(listener.notifies(timeout=0.5))) == len(FIRST)
 
 
+def test_a_bell_counts_from_before_it_is_rung():
+    """The relay may hear it before we are told that it was rung; its second ring would come before a claim then."""
+    bell, while_ringing = ClaimBell(), []
+
+    def ringing(execute: Callable[..., Any], *statement: Any) -> Any:
+        while_ringing.append(bell.rung_at)
+        return execute(*statement)
+
+    with connection.execute_wrapper(ringing):
+        bell.tell_relay()
+    assert while_ringing == [bell.rung_at]
+
+
 def test_a_claim_whose_connection_breaks_once_it_has_committed_stands(monkeypatch):
     take_pair, drop = workflow.take_pair, open_drop()
 
@@ -236,6 +249,23 @@ def test_a_claim_over_a_connection_that_postgresql_has_ended_finds_another():
         other.execute("SELECT pg_terminate_backend(%s)", [earlier.info.backend_pid])
     place(drop)
     assert connection.connection is not earlier
+
+
+def test_nobody_waits_twice_for_a_postgresql_that_is_away(monkeypatch):
+    drop, connect = open_drop(), Mock(side_effect=OperationalError)
+    connection.close()
+    monkeypatch.setattr(connection, "get_new_connection", connect)
+    with pytest.raises(OperationalError):
+        place(drop)
+    assert connect.call_count == 1
+
+
+def test_a_claim_spares_djangos_check_of_its_connection(monkeypatch):
+    drop, check = open_drop(), Mock(return_value=True)
+    close_old_connections()  # as each request begins: the next statement would be preceded by a check
+    monkeypatch.setattr(connection, "is_usable", check)
+    place(drop)
+    assert not check.called
 
 
 def test_refusals_come_in_the_contracts_order():

@@ -124,12 +124,8 @@ def test_t1_nothing_waits_in_the_broker():
 def test_a_claim_finds_its_size_by_the_index_though_the_planner_believes_all_pairs_to_be_free():
     drop = open_drop({"9": 5000})
     words = {"customer": "", "key": None, "drop": drop.pk, "offset": timedelta(0), "life": KEY_LIFE}
-    order = Order(drop=drop, created_at=drop.opens_at, updated_at=drop.opens_at)
-    words |= (
-        vars(order)
-        | vars(ClaimSignals(drop=drop, at=drop.opens_at))
-        | {"raw": "{}", "steps": ["score_risk"], "size": SIZE}
-    )
+    order = Order(drop=drop, created_at=drop.opens_at)
+    words |= vars(order) | vars(ClaimSignals(drop=drop, at=drop.opens_at)) | {"raw": "{}", "size": SIZE}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE orders_pair")
         Pair.objects.filter(drop=drop, number__lt=4990).update(state="held")

@@ -11,6 +11,7 @@ from orders.customers import customer_key
 from orders.models import Order
 from orders.storefront.countries import COUNTRIES
 
+BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's Cc, Zl and Zp
 PHONE = re.compile(r"\+?[0-9 ()./-]*")
 FEWEST_DIGITS = 5
 MISSING = "Please fill this in."
@@ -23,9 +24,6 @@ def longest(field: str) -> int:
     assert isinstance(column, Field)
     assert column.max_length is not None
     return column.max_length
-
-
-BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's Cc, Zl and Zp
 
 
 class Words(forms.CharField):
