@@ -36,6 +36,7 @@ from orders.errors import (
     Transient,
 )
 from orders.models import Evidence, Order, Payment, Shipment, StoredDecision, Work
+from orders.models.rows import insert
 from orders.notifications import mails
 from orders.payments import payment_provider
 from orders.payments.page import begin_payment, close_page, open_page
@@ -311,7 +312,7 @@ def decide(number: int, decision: StoredDecision, undo: timedelta) -> Order:
     order = order_in_review(number)
     if undo:
         decision.order, decision.takes_effect_at = order, order.now + undo
-        decision.save(force_insert=True)
+        insert(decision)
         what = "approval stored" if decision.approve else "rejection stored"
         order.record(what, actor=Actor.REVIEWER, who=decision.reviewer, cause=decision.reason)
         enqueue(order, Step.EXPIRE_REVIEW, at=decision.takes_effect_at)
@@ -353,9 +354,9 @@ def order_in_review(number: int) -> Order:
         raise NotInReview("This order is not paid yet.")
     if order.outcome == Outcome.APPROVAL_TIMEOUT:
         raise TooLate("The time to decide is over.")
-    if order.state != State.AWAITING_APPROVAL or StoredDecision.objects.filter(order=order).exists():
+    callback, stored = order.open_review()
+    if order.state != State.AWAITING_APPROVAL or stored:
         raise AlreadyDecided("This order is decided already.")
-    callback = order.open_callback()
     if callback is None or callback.deadline_at <= order.now:
         raise TooLate("The time to decide is over.")
     return order
@@ -392,8 +393,7 @@ def extend_review(*, number: int, until: datetime, who: str, reason: str) -> Ord
 def end_review(order: Order, lease: Lease) -> None:
     """The time to withdraw a decision is over, or nobody decided in time. A decision made in time counts."""
     with lease.recording(State.AWAITING_APPROVAL) as order:
-        stored = StoredDecision.objects.filter(order=order).first()
-        callback = order.open_callback()
+        callback, stored = order.open_review()
         if stored and stored.takes_effect_at > order.now:
             enqueue(order, Step.EXPIRE_REVIEW, at=stored.takes_effect_at)
         elif stored:
@@ -462,8 +462,8 @@ def ship(order: Order, lease: Lease) -> None:
     """Hand the parcel to the carrier: the pair is sold."""
     parcel = carrier().ship(number=order.number, address=order.address(), key=f"{order.number}:ship")
     with lease.recording(State.APPROVED) as order:
-        Shipment.objects.create(
-            order=order, carrier=parcel.carrier, tracking_number=parcel.tracking_number, created_at=order.now
+        insert(
+            Shipment(order=order, carrier=parcel.carrier, tracking_number=parcel.tracking_number, created_at=order.now)
         )
         order.set_pair(PairState.SOLD)
         order.ship()

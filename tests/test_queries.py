@@ -20,9 +20,9 @@ STEPS = {
     "claim": 3,  # one look, the order with all that belongs to it, the bell
     Step.SCORE_RISK: 14,  # four of them bound the time of the others
     Step.OPEN_PAYMENT: 10,
-    "webhook": 7,
+    "webhook": 6,
     Step.CHECK_PAYMENT: 11,
-    "approval": 7,
+    "approval": 6,
     Step.CAPTURE_PAYMENT: 8,
     Step.SHIP: 9,
     "three mails": 15,

@@ -15,7 +15,8 @@ from orders.models.callback import Callback
 from orders.models.commit import write
 from orders.models.drop import Drop, Pair
 from orders.models.evidence import Evidence
-from orders.models.rows import read
+from orders.models.rows import insert, read, update
+from orders.models.stored import StoredDecision
 from orders.payments.provider import PaymentState
 from orders.states import FINAL, UNDOABLE, Actor, Level, Outcome, PairState, Resolution, State, Step, Undo, Wait
 
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("state", "outcome", "pair_id", "score", "level", "score_degraded", "updated_at")
 LOCK = "SELECT {columns}, statement_timestamp() + %(offset)s FROM orders_order WHERE number = %(number)s FOR UPDATE"
-OPEN_CALLBACK = "SELECT {columns} FROM orders_callback WHERE order_id = %(number)s AND resolved_at IS NULL"
+OPEN_CALLBACK = """
+SELECT {columns} FROM orders_callback LEFT JOIN orders_storeddecision USING (order_id)
+WHERE order_id = %(number)s AND resolved_at IS NULL
+"""
+CLOSE_CALLBACK = """
+UPDATE orders_callback SET resolution = %(resolution)s, resolved_at = %(now)s
+WHERE order_id = %(number)s AND resolved_at IS NULL
+"""
 EXACT = 10_000  # of the share that is explored
 HELD_STATES = [*UNDOABLE, State.SHIPPED]
 
@@ -153,11 +161,11 @@ class Order(models.Model):
 
     @transition(field=state, source=State.PROCESSING, target=State.AWAITING_PAYMENT)
     def await_payment(self, *, deadline: datetime) -> None:
-        Callback.objects.create(order=self, kind=Wait.PAYMENT, opened_at=self.now, deadline_at=deadline)
+        insert(Callback(order=self, kind=Wait.PAYMENT, opened_at=self.now, deadline_at=deadline))
 
     @transition(field=state, source=State.AWAITING_PAYMENT, target=State.AWAITING_APPROVAL)
     def await_approval(self, *, deadline: datetime) -> None:
-        Callback.objects.create(order=self, kind=Wait.APPROVAL, opened_at=self.now, deadline_at=deadline)
+        insert(Callback(order=self, kind=Wait.APPROVAL, opened_at=self.now, deadline_at=deadline))
 
     @transition(field=state, source=State.AWAITING_APPROVAL, target=State.APPROVED)
     def approve(self) -> None:
@@ -180,12 +188,18 @@ class Order(models.Model):
 
     def open_callback(self) -> Callback | None:
         """What the order waits for now; the schema allows at most one."""
-        found = read(OPEN_CALLBACK, {"number": self.number}, Callback)
-        return found[0] if found else None
+        callback, _ = self.open_review()
+        return callback
+
+    def open_review(self) -> tuple[Callback | None, StoredDecision | None]:
+        """What the order waits for now, and what a reviewer has said meanwhile that is not in effect yet."""
+        callback, stored = read(OPEN_CALLBACK, {"number": self.number}, Callback, StoredDecision) or (None, None)
+        return callback, stored
 
     def close_callback(self, resolution: Resolution) -> None:
         """What the order waits for, if anything, is over. It happens once: whoever closes it holds the order's lock."""
-        self.callbacks.open().update(resolution=resolution, resolved_at=self.now)
+        with connection.cursor() as cursor:
+            cursor.execute(CLOSE_CALLBACK, {"number": self.number, "resolution": resolution, "now": self.now})
 
     def payment_may_still_come(self) -> bool:
         """Is there a page that the provider has not yet called closed?"""
@@ -194,7 +208,7 @@ class Order(models.Model):
     def set_pair(self, state: PairState) -> None:
         """Its pair is sold, or free again."""
         assert self.pair_id is not None
-        Pair.objects.filter(pk=self.pair_id).update(state=state)
+        update(Pair(pk=self.pair_id, state=state), "state")
 
     def take_score(self, score: "Score") -> bool:
         """The score that the order has from now on, with its evidence. False: it keeps the one that it has, which was

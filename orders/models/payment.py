@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import models
 
 from orders.errors import KeySpent
+from orders.models.rows import update
 from orders.payments.provider import PaymentSnapshot, PaymentState, Session
 
 
@@ -61,7 +62,7 @@ class Payment(models.Model):
     def opened(self, session: Session, *, at: datetime) -> None:
         """The hosted page exists."""
         self.session_ref, self.url, self.state, self.updated_at = session.ref, session.url, PaymentState.OPEN, at
-        self.save(update_fields=["session_ref", "url", "state", "updated_at"])
+        update(self, "session_ref", "url", "state", "updated_at")
 
     def note(self, snapshot: PaymentSnapshot, *, at: datetime) -> None:
         """Write down what the provider says, for people to read; decisions ask the provider again."""
@@ -70,17 +71,7 @@ class Payment(models.Model):
         self.capture_before = snapshot.capture_before or self.capture_before
         self.card_fingerprint = snapshot.card_fingerprint or self.card_fingerprint
         self.updated_at = at
-        self.save(
-            update_fields=[
-                "intent_ref",
-                "state",
-                "captured",
-                "refunded",
-                "capture_before",
-                "card_fingerprint",
-                "updated_at",
-            ]
-        )
+        update(self, "intent_ref", "state", "captured", "refunded", "capture_before", "card_fingerprint", "updated_at")
 
 
 class WebhookEvent(models.Model):

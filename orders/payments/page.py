@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from orders.models import Order, Payment
+from orders.models.rows import insert
 from orders.payments import payment_provider
 from orders.payments.provider import PaymentSnapshot, Session
 from orders.wording import size_text
@@ -13,12 +14,14 @@ def begin_payment(order: Order) -> None:
     """Fix the words of the request before the first try, so that each further try is the same request."""
     if hasattr(order, "payment"):
         return
-    Payment.objects.create(
-        order=order,
-        amount=order.drop.price,
-        currency=order.drop.currency,
-        expires_at=order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
-        updated_at=order.now,
+    insert(
+        Payment(
+            order=order,
+            amount=order.drop.price,
+            currency=order.drop.currency,
+            expires_at=order.now + max(settings.PAYMENT_TIMEOUT, settings.PAYMENT_PAGE_MINIMUM),
+            updated_at=order.now,
+        )
     )
 
 

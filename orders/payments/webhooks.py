@@ -4,7 +4,6 @@ What never came is read from the provider's own list of events, and goes the sam
 """
 
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_POST
 from orders import clock
 from orders.engine import enqueue
 from orders.models import EventsRead, Order, WebhookEvent, WebhookRefusals
+from orders.models.rows import insert, read
 from orders.payments import payment_provider
 from orders.payments.provider import BadSignature, ProviderEvent
 from orders.states import Actor, State, Step
@@ -32,6 +32,7 @@ ASK = {
     State.COMPENSATED: Step.CHECK_PAYMENT,
     State.COMPENSATING: Step.COMPENSATE,
 }
+HAS_PAGE = "SELECT true FROM orders_payment WHERE order_id = %(number)s AND session_ref <> ''"
 
 
 @csrf_exempt
@@ -62,21 +63,19 @@ def count_refusal(reason: str) -> None:
 def note(event: ProviderEvent, body: str) -> bool:
     """Keep the event, once, and have a worker look at its order. Returns whether it was new."""
     order = lock_order(event.order_number)
-    fields: dict[str, Any] = {
-        "type": event.type,
-        "ref": event.ref,
-        "created_at": event.created,
-        "received_at": order.now if order else clock.now(),
-        "order": order,
-        "body": body,
-    }
-    if WebhookEvent.objects.filter(event_id=event.id).exists():
-        return False
-    # Two at the same instant have one order's lock between them; of one that has no order, one row is kept.
-    WebhookEvent.objects.bulk_create([WebhookEvent(event_id=event.id, **fields)], ignore_conflicts=True)
-    if order and look_at(order):
+    kept = WebhookEvent(
+        event_id=event.id,
+        type=event.type,
+        ref=event.ref,
+        created_at=event.created,
+        received_at=order.now if order else clock.now(),
+        order=order,
+        body=body,
+    )
+    new = insert(kept, "ON CONFLICT DO NOTHING")
+    if new and order and look_at(order):
         order.commit()
-    return True
+    return new
 
 
 @transaction.atomic
@@ -100,7 +99,7 @@ def lock_order(number: int | None) -> Order | None:
 def look_at(order: Order) -> bool:
     """A worker shall ask the provider about a locked order, where no step of its own is about to."""
     step = ASK.get(State(order.state))
-    if step is None or not hasattr(order, "payment") or not order.payment.session_ref:
+    if step is None or not read(HAS_PAGE, {"number": order.number}):
         return False
     enqueue(order, step)
     return True

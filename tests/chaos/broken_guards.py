@@ -31,8 +31,8 @@ GUARDS = [
     Guard(
         "each event is taken once",
         "orders/payments/webhooks.py",
-        "    if WebhookEvent.objects.filter(event_id=event.id).exists():\n        return False\n",
-        "",
+        "    if new and order and look_at(order):\n        order.commit()\n    return new\n",
+        "    if order and look_at(order):\n        order.commit()\n    return True\n",
     ),
     Guard(
         "the order's row is locked",
