@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from orders.models import Callback, Order
 from orders.states import Outcome, Step, Wait
 from orders.sweep import sweep
+from tests.bench.deadlines import MAKE
 from tests.life import fresh, later, open_drop, place, settle, story
 
 pytestmark = pytest.mark.usefixtures("strangers")
@@ -68,3 +69,23 @@ def test_three_sweeps_are_as_good_as_one(overdue):
     settle()
     assert fresh(overdue).outcome == Outcome.PAYMENT_TIMEOUT
     assert story(overdue).count("payment timed out") == 1
+
+
+def test_a_sweep_that_finds_nothing_due_reads_none_of_those_that_wait():
+    """However often it was asked, when PostgreSQL has made a plan that serves any time."""
+    open_drop()
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE, {"first": 1, "last": 3000})
+        cursor.execute("ANALYZE orders_callback")
+    before = read_without_an_index()
+    for _ in range(20):
+        assert sweep() == []
+    assert read_without_an_index() == before
+
+
+def read_without_an_index() -> int:
+    """Callbacks, ever."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'orders_callback'")
+        return int(cursor.fetchone()[0])
